@@ -1,0 +1,88 @@
+"""The public API: hands questions to the agents and passes emissions on from the database."""
+
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import httpx
+from fastapi import Depends, FastAPI, HTTPException, Request
+from pydantic import BaseModel, Field, StringConstraints
+
+AGENTS_URL = os.environ.get("AGENTS_URL", "http://127.0.0.1:8001")
+DATABASE_SERVICE_URL = os.environ.get("DATABASE_SERVICE_URL", "http://127.0.0.1:8003")
+TIMEOUT_SECONDS = 10.0
+
+logging.getLogger("blipee").setLevel(logging.INFO)
+logger = logging.getLogger("blipee.api")
+
+Organization = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=40)]
+
+
+class Analysis(BaseModel):
+    """A question about one organization."""
+
+    organization: Organization
+    question: str = Field(min_length=1, max_length=500)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """One HTTP client for as long as the service runs."""
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as app.state.http:
+        yield
+
+
+app = FastAPI(title="Blipee api", lifespan=lifespan)
+
+
+async def shared_client(request: Request) -> httpx.AsyncClient:
+    """The service's HTTP client."""
+    client: httpx.AsyncClient = request.app.state.http
+    return client
+
+
+Http = Annotated[httpx.AsyncClient, Depends(shared_client)]
+
+
+async def passed_on(service: str, request: Awaitable[httpx.Response]) -> dict[str, Any]:
+    """The answer of a service behind this one: 404 stays 404, any other failure becomes 502."""
+    try:
+        response = await request
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            logger.warning("%s found nothing at %s", service, response.url)
+            raise HTTPException(HTTPStatus.NOT_FOUND, response.json()["detail"])
+        answer: dict[str, Any] = response.raise_for_status().json()
+    except httpx.HTTPError as error:
+        logger.error("%s failed: %s", service, error)  # noqa: TRY400 - a neighbor's outage, no trace of ours
+        raise HTTPException(HTTPStatus.BAD_GATEWAY, f"the {service} service failed") from error
+    return answer
+
+
+@app.get("/health")
+async def health() -> dict[str, str]:
+    """Healthy as soon as it answers."""
+    return {"status": "healthy"}
+
+
+@app.post("/api/analyses")
+async def analyze(analysis: Analysis, http: Http) -> dict[str, Any]:
+    """Have the agents answer a question."""
+    logger.info("analysis for %s", analysis.organization)
+    return await passed_on("agents", http.post(f"{AGENTS_URL}/runs", json=analysis.model_dump()))
+
+
+@app.get("/api/organizations/{organization}/emissions")
+async def emissions(organization: Organization, http: Http) -> dict[str, Any]:
+    """Yearly emissions of one organization."""
+    logger.info("emissions of %s", organization)
+    url = f"{DATABASE_SERVICE_URL}/organizations/{organization}/emissions"
+    return await passed_on("database", http.get(url))
+
+
+@app.get("/api/reports/broken")
+async def broken_report() -> None:
+    """A report that cannot work, for those who want to see a real 500."""
+    raise RuntimeError("the report has no template")

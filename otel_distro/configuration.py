@@ -1,0 +1,125 @@
+"""Configures OpenTelemetry for this process, once.
+
+Light to import: the SDK reads some variables when it is imported and raises for bad ones, so it
+comes after `prepare()` has corrected them.
+"""
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from otel_distro.notices import notice
+from otel_distro.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from otel_distro.instrumentation import LogBridge
+
+
+class Telemetry:
+    """What this process is configured with.
+
+    Attributes:
+        settings: What it was configured from.
+    """
+
+    def __init__(self, settings: Settings, bridge: "LogBridge | None" = None) -> None:
+        self.settings = settings
+        self._bridge = bridge
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Send what is queued. Returns whether all of it went in time. Does not raise."""
+        from otel_distro.activation import call, sdk_providers
+
+        return all([call(part, "force_flush", timeout_millis) for part in sdk_providers()])
+
+    def shutdown(self) -> None:
+        """Send what is queued, and stop. Happens by itself when the interpreter exits."""
+        from otel_distro.activation import call, sdk_providers
+
+        if self._bridge is not None:
+            self._bridge.uninstall()
+        for part in sdk_providers():
+            call(part, "shutdown")
+
+
+_active: Telemetry | None = None
+_lock = threading.RLock()
+
+
+def configure(
+    *,
+    service_name: str | None = None,
+    service_version: str | None = None,
+    service_kind: str | None = None,
+    environment: str | None = None,
+    resource_attributes: Mapping[str, str] | None = None,
+    endpoint: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    instrument: bool = True,
+) -> Telemetry:
+    """Configure traces, metrics and logs, as `opentelemetry-instrument` does without code.
+
+    Call it before the application is created. A second call changes nothing, and so does one
+    under `opentelemetry-instrument`: both return what is active. Never raises.
+
+    Args:
+        service_name: `service.name`.
+        service_version: `service.version`.
+        service_kind: `blipee.service.kind`: api, agents, ml, database or frontend.
+        environment: `deployment.environment.name`.
+        resource_attributes: More of them.
+        endpoint: Base URL of the Collector, e.g. `http://localhost:4318`.
+        headers: Sent with each export request.
+        instrument: Whether installed instrumentation libraries are activated.
+
+    Returns:
+        A handle to flush and shut down with. Arguments win over the environment.
+    """
+    said = {
+        "service_name": service_name,
+        "service_version": service_version,
+        "service_kind": service_kind,
+        "environment": environment,
+        "resource_attributes": resource_attributes,
+        "endpoint": endpoint,
+        "headers": headers,
+    }
+    with _lock:
+        if _active is None:
+            telemetry = activate(prepare(**said))
+            if instrument and not telemetry.settings.disabled:
+                from otel_distro.instrumentation import instrument_all
+
+                instrument_all(telemetry.settings)
+            return telemetry
+    if any(value is not None for value in said.values()):
+        notice(
+            "configured twice",
+            "configure() found this process configured already and changed nothing; its "
+            "arguments are ignored. Say them as OTEL_* variables instead.",
+        )
+    return _active
+
+
+def prepare(**said: object) -> Settings:
+    """Read the settings, say what was refused, and correct the environment."""
+    settings = read_settings(**said)
+    for problem in settings.problems:
+        notice(problem, problem)
+    settings.correct_environment()
+    return settings
+
+
+def activate(settings: Settings) -> Telemetry:
+    """Build the providers and make them global, without instrumentation libraries."""
+    global _active  # noqa: PLW0603 - providers are global to a process, by OpenTelemetry's design
+    with _lock:
+        if _active is None:
+            bridge = None
+            if not settings.disabled:
+                from otel_distro.activation import bridge_logging, set_providers
+
+                set_providers(settings)
+                bridge = bridge_logging(settings)
+            _active = Telemetry(settings, bridge)
+        return _active

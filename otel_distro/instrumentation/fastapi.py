@@ -1,0 +1,123 @@
+"""FastAPI: one server span for each request, with its route, from the outermost application."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from fastapi import FastAPI
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.trace import Status, StatusCode, get_current_span, get_tracer
+from opentelemetry.util.http import sanitize_method
+from starlette.background import BackgroundTask
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from otel_distro.instrumentation.routes import find_route
+from otel_distro.notices import describe, notice
+from otel_distro.version import __version__
+
+# In the scope of a request that has its span: applications mounted below add none.
+_SEEN: Final = "otel_distro.seen"
+
+
+class FastAPIInstrumentor(BaseInstrumentor):
+    """Instruments every FastAPI application that has not yet answered a request.
+
+    The span and the metrics are those of upstream's ASGI middleware. Ours are: the application
+    is not replaced by a subclass, so those made before and subclasses are covered; routes are
+    resolved through mounts; a mounted application adds no second span and counts no request
+    twice; FastAPI's built-in telemetry sees upstream's middleware and stays silent.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return the versions that are supported."""
+        return ("fastapi >= 0.92",)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        excluded_urls: str = kwargs.get("excluded_urls", "")
+        original = FastAPI.build_middleware_stack
+
+        def build_middleware_stack(app: FastAPI) -> ASGIApp:
+            stack = original(app)
+            return _Outermost(stack, _instrumented(stack, excluded_urls))
+
+        run_task = BackgroundTask.__call__
+
+        async def traced_task(task: BackgroundTask) -> None:
+            name = getattr(task.func, "__name__", type(task.func).__name__)
+            with get_tracer(__name__, __version__).start_as_current_span(f"BackgroundTask {name}"):
+                await run_task(task)
+
+        self._originals = original, run_task
+        FastAPI.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign]
+        BackgroundTask.__call__ = traced_task  # type: ignore[method-assign]
+
+    def _uninstrument(self, **_kwargs: Any) -> None:
+        original, run_task = self._originals
+        FastAPI.build_middleware_stack = original  # type: ignore[method-assign]
+        BackgroundTask.__call__ = run_task  # type: ignore[method-assign]
+
+
+def _instrumented(stack: ASGIApp, excluded_urls: str) -> ASGIApp:
+    if isinstance(stack, ServerErrorMiddleware):
+        # Inside the handler of last resort: there the span is still open when it fails.
+        stack.app = _RecordException(stack.app)
+    return OpenTelemetryMiddleware(
+        stack,
+        excluded_urls=excluded_urls,
+        default_span_details=_span_details,
+        exclude_spans=["send", "receive"],
+    )
+
+
+class _Outermost:
+    """Sends a request through the instrumented stack once, however many applications it passes.
+
+    FastAPI looks along `.app` for upstream's middleware, and adds no telemetry of its own
+    where it finds it.
+    """
+
+    def __init__(self, stack: ASGIApp, instrumented: ASGIApp) -> None:
+        self._stack = stack
+        self.app = instrumented
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _SEEN in scope:
+            await self._stack(scope, receive, send)
+            return
+        scope[_SEEN] = []
+        await self.app(scope, receive, send)
+
+
+class _RecordException:
+    """Records what the application did not handle on the span of the request, once."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:
+            recorded: list[BaseException] = scope.get(_SEEN, [])
+            span = get_current_span()
+            if span.is_recording() and not any(error is one for one in recorded):
+                recorded.append(error)
+                span.record_exception(error)
+                span.set_status(Status(StatusCode.ERROR, describe(error)))
+            raise
+
+
+def _span_details(scope: Scope) -> tuple[str, dict[str, str]]:
+    """Return the span's name and `http.route`. Never raises: routing is the application's."""
+    method = sanitize_method(scope.get("method", "").strip())
+    if method == "_OTHER":
+        method = "HTTP"
+    try:
+        route = find_route(scope)
+    except Exception as error:  # noqa: BLE001 - custom routes may raise anything
+        notice("http.route", f"http.route is missing: matching raised {describe(error)}.")
+        route = None
+    if route is None:
+        return method or scope["type"], {}
+    return f"{method} {route}".strip(), {"http.route": route}

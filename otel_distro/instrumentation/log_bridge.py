@@ -1,0 +1,119 @@
+"""Exports the records of standard `logging`, whatever its handlers are.
+
+Upstream adds a handler to the root logger. Records of loggers that do not propagate (uvicorn's
+and gunicorn's own) never reach it, `dictConfig` removes it, and its presence alone silences
+`basicConfig` and the handler of last resort. This hooks in where all records pass instead,
+after the handlers have had theirs.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable
+from contextvars import ContextVar
+from time import time_ns
+from typing import Final
+
+from opentelemetry import context
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
+from opentelemetry.instrumentation.log_utils import std_to_otel
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.util.types import AnyValue
+
+from otel_distro.notices import describe, notice
+from otel_distro.settings import LogCapture
+
+# What the SDK says of a failing export must not become the next thing to export.
+_OWN_LOGGERS: Final = ("opentelemetry", "otel_distro")
+
+# Attributes of every record; what is left was given by the application with `extra`.
+_STANDARD: Final = frozenset(
+    logging.LogRecord("", 0, "", 0, "", (), None).__dict__
+    | {"message": None, "asctime": None, "taskName": None}
+)
+# uvicorn repeats its message with terminal colours in it.
+_NOISE: Final = frozenset({"color_message"})
+
+_SEVERITY_TEXT: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+
+_emitting: ContextVar[bool] = ContextVar("otel_distro_log_bridge_emitting", default=False)
+
+
+class LogBridge:
+    """Sends records of standard `logging` to a logger provider, with the current trace's ids."""
+
+    def __init__(self, provider: LoggerProvider, capture: LogCapture) -> None:
+        self._provider = provider
+        self._capture = capture
+        self._original: Callable[[logging.Logger, logging.LogRecord], None] | None = None
+
+    def install(self) -> None:
+        """Start exporting. A second call does nothing."""
+        if self._original is not None:
+            return
+        original = self._original = logging.Logger.callHandlers
+
+        def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+            original(logger, record)
+            self.export(record)
+
+        logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
+
+    def uninstall(self) -> None:
+        """Stop exporting."""
+        if self._original is not None:
+            logging.Logger.callHandlers = self._original  # type: ignore[method-assign]
+            self._original = None
+
+    def export(self, record: logging.LogRecord) -> None:
+        """Emit one record. Never raises, and never exports what exporting it brings about."""
+        if (
+            record.levelno < self._capture.level
+            or record.name.partition(".")[0] in _OWN_LOGGERS
+            or _emitting.get()
+            or context.get_value(_SUPPRESS_INSTRUMENTATION_KEY)
+        ):
+            return
+        token = _emitting.set(True)
+        try:
+            self._provider.get_logger(record.name).emit(self._translate(record))
+        except Exception as error:  # noqa: BLE001 - arguments and extras are the application's
+            notice(
+                f"log record {record.name}",
+                f"a log record of {record.name} was not exported ({describe(error)}).",
+            )
+        finally:
+            _emitting.reset(token)
+
+    def _translate(self, record: logging.LogRecord) -> LogRecord:
+        return LogRecord(
+            timestamp=int(record.created * 1e9),
+            observed_timestamp=time_ns(),
+            context=context.get_current(),
+            severity_text=_SEVERITY_TEXT.get(record.levelname, record.levelname),
+            severity_number=std_to_otel(record.levelno)
+            if record.levelno
+            else SeverityNumber.UNSPECIFIED,
+            body=record.getMessage(),
+            attributes=self._attributes(record),
+        )
+
+    def _attributes(self, record: logging.LogRecord) -> dict[str, AnyValue]:
+        attributes: dict[str, AnyValue] = {
+            key: value
+            for key, value in record.__dict__.items()
+            if key not in _STANDARD and key not in _NOISE
+        }
+        if self._capture.code_attributes:
+            attributes["code.file.path"] = record.pathname
+            attributes["code.function.name"] = record.funcName
+            attributes["code.line.number"] = record.lineno
+        if record.exc_info and record.exc_info[1] is not None:
+            kind, error, trace = record.exc_info
+            # https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-logs/
+            attributes["exception.type"] = type(error).__qualname__
+            attributes["exception.message"] = str(error)
+            attributes["exception.stacktrace"] = "".join(
+                traceback.format_exception(kind, error, trace)
+            )
+        return attributes

@@ -1,0 +1,87 @@
+"""Finds the route template of a request: the value of `http.route`.
+
+Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/http/#http-route
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from starlette.routing import BaseRoute, Host, Match, Mount
+from starlette.types import Scope
+
+try:
+    # FastAPI from 0.137 on nests included routers; this flattens them.
+    from fastapi.routing import iter_route_contexts
+except ImportError:
+    iter_route_contexts = None
+
+# An application mounted in itself, or by a mistake without an end.
+_MAX_MOUNTS: Final = 16
+
+
+def find_route(scope: Scope) -> str | None:
+    """Return the template that serves the request, through mounts, or None for none (a 404).
+
+    Upstream reports the path of a mount for everything below it.
+
+    Args:
+        scope: Of an HTTP or WebSocket request, with the application in `scope["app"]`.
+    """
+    return _find(scope["app"].routes, scope, prefix="", depth=0)
+
+
+def _find(routes: Sequence[BaseRoute], scope: Scope, *, prefix: str, depth: int) -> str | None:
+    partial: str | None = None
+    for route in _flat(routes):
+        match, child_scope = route.matches(scope)
+        if match is Match.NONE:
+            continue
+        path: str = getattr(route, "path", None) or ""
+        if match is Match.PARTIAL:
+            # The path is right and the method is not: a 405 of this route, unless another fits.
+            partial = partial or prefix + path
+            continue
+        mount = getattr(route, "original_route", route)
+        if isinstance(mount, (Mount, Host)) and depth < _MAX_MOUNTS:
+            inside = {**scope, **child_scope}
+            below = "" if isinstance(mount, Host) else path
+            return _inside(mount, inside, prefix=prefix + below, depth=depth + 1)
+        return (prefix + path) or None
+    return partial
+
+
+def _inside(mount: Mount | Host, scope: Scope, *, prefix: str, depth: int) -> str | None:
+    if mount.routes:
+        return _find(mount.routes, scope, prefix=prefix, depth=depth)
+    found = _wsgi_route(mount.app, scope)
+    if found is not None:
+        return prefix + found
+    # Static files and foreign applications: the mount is all that is known.
+    return prefix or None
+
+
+def _wsgi_route(app: object, scope: Scope) -> str | None:
+    """Return the rule of a Flask application that is mounted through a WSGI adapter."""
+    url_map = getattr(getattr(app, "app", None), "url_map", None)
+    if url_map is None or scope["type"] != "http":
+        return None
+    from werkzeug.exceptions import HTTPException
+    from werkzeug.routing import RequestRedirect
+
+    adapter = url_map.bind("localhost", path_info=_path_below(scope) or "/")
+    try:
+        rule, _ = adapter.match(method=scope["method"], return_rule=True)
+    except (HTTPException, RequestRedirect):
+        return None
+    template: str = rule.rule
+    return template
+
+
+def _flat(routes: Sequence[BaseRoute]) -> Iterable[Any]:
+    return routes if iter_route_contexts is None else iter_route_contexts(routes)
+
+
+def _path_below(scope: Scope) -> str:
+    """Return the path without the mounts that led here, as the mounted application sees it."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))

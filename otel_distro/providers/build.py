@@ -1,0 +1,140 @@
+"""The tracer, meter and logger providers, from settings or from a declarative file."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import ProcessResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from otel_distro.delivery import log_exporter, metric_exporter, span_exporter
+from otel_distro.notices import describe, notice
+from otel_distro.providers.components import (
+    create_id_generator,
+    create_propagator,
+    create_sampler,
+    load_plugin,
+)
+from otel_distro.resource import create_resource
+from otel_distro.settings import Batch, Export, Settings, Signal
+
+E = TypeVar("E")
+
+_OTLP_NAMES = frozenset({"otlp", "otlp_proto_http", "otlp_proto_grpc"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Providers:
+    """What was built, not yet made global."""
+
+    tracer_provider: TracerProvider
+    meter_provider: MeterProvider
+    logger_provider: LoggerProvider
+    propagator: TextMapPropagator
+
+
+def build_providers(settings: Settings) -> Providers:
+    """Build all providers. A part that cannot be built is left out and named once."""
+    resource = create_resource(settings)
+    providers = Providers(
+        tracer_provider=_tracer_provider(settings, resource),
+        meter_provider=_meter_provider(settings, resource),
+        logger_provider=_logger_provider(settings, resource),
+        propagator=create_propagator(settings),
+    )
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(describe_forked_process, providers))
+    return providers
+
+
+def describe_forked_process(providers: Providers) -> None:
+    """Give the providers of a forked child the child's own `process.*` attributes.
+
+    The SDK renews `service.instance.id` by itself, and of other detectors only those named in
+    `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`, which would be run at every import of the SDK.
+    """
+    try:
+        process = ProcessResourceDetector().detect()
+        for provider in (
+            providers.tracer_provider,
+            providers.meter_provider,
+            providers.logger_provider,
+        ):
+            provider._update_resource(process)  # noqa: SLF001 - the SDK offers no public way
+    except Exception as error:  # noqa: BLE001 - a fork is the application's
+        notice("fork", f"process.* attributes are the parent's ({describe(error)}).")
+
+
+def _tracer_provider(settings: Settings, resource: Resource) -> TracerProvider:
+    provider = TracerProvider(
+        sampler=create_sampler(settings.sampling),
+        resource=resource,
+        id_generator=create_id_generator(settings),
+    )
+    for exporter in _exporters("traces", settings.exports["traces"], span_exporter):
+        provider.add_span_processor(
+            BatchSpanProcessor(exporter, **_batching(settings.batches["traces"]))
+        )
+    return provider
+
+
+def _meter_provider(settings: Settings, resource: Resource) -> MeterProvider:
+    parts = _exporters("metrics", settings.exports["metrics"], metric_exporter)
+    return MeterProvider(
+        resource=resource,
+        metric_readers=[
+            # A plugin may be a reader itself, as the pull exporters are.
+            part
+            if isinstance(part, MetricReader)
+            else PeriodicExportingMetricReader(
+                part,
+                export_interval_millis=settings.metric_interval_ms,
+                export_timeout_millis=settings.metric_timeout_ms,
+            )
+            for part in parts
+        ],
+    )
+
+
+def _logger_provider(settings: Settings, resource: Resource) -> LoggerProvider:
+    provider = LoggerProvider(resource=resource)
+    for exporter in _exporters("logs", settings.exports["logs"], log_exporter):
+        provider.add_log_record_processor(
+            BatchLogRecordProcessor(exporter, **_batching(settings.batches["logs"]))
+        )
+    return provider
+
+
+def _exporters(signal: Signal, export: Export, otlp: Callable[..., E]) -> list[E]:
+    built: list[E] = []
+    for name in export.exporters:
+        try:
+            built.append(
+                otlp(export.endpoint)
+                if name in _OTLP_NAMES
+                else load_plugin(f"opentelemetry_{signal}_exporter", name)()
+            )
+        except Exception as error:  # noqa: BLE001 - a plugin's, or gRPC's about a certificate
+            notice(
+                f"exporter {signal} {name}",
+                f"the {signal} exporter {name!r} could not be built ({describe(error)}); "
+                f"{signal} do not go there.",
+            )
+    return built
+
+
+def _batching(batch: Batch) -> dict[str, Any]:
+    return {
+        "max_queue_size": batch.max_queue_size,
+        "max_export_batch_size": batch.max_export_batch_size,
+        "schedule_delay_millis": batch.schedule_delay_ms,
+        "export_timeout_millis": batch.export_timeout_ms,
+    }

@@ -1,0 +1,62 @@
+"""Declarative configuration (`OTEL_CONFIG_FILE`), with our parts kept.
+
+Source: https://opentelemetry.io/docs/specs/otel/configuration/
+"""
+
+from typing import TYPE_CHECKING
+
+from otel_distro.resource import create_resource
+from otel_distro.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry.configuration import OpenTelemetryConfiguration
+
+
+class ConfigurationFileError(Exception):
+    """The file cannot be used; the message says why and what to do."""
+
+
+def apply_configuration_file(path: str, settings: Settings) -> None:
+    """Configure the global providers from a file; our resource attributes stand below its own.
+
+    Raises:
+        ConfigurationFileError: The file is not valid, or its reader is not installed.
+    """
+    try:
+        from opentelemetry.configuration import (
+            OpenTelemetryConfiguration,
+            configure_sdk,
+            load_config_file,
+        )
+    except ImportError:
+        raise ConfigurationFileError(
+            "needs the package that reads it: pip install 'blipee-otel-distro[config-file]'"
+        ) from None
+    try:
+        configuration: OpenTelemetryConfiguration = load_config_file(path)
+        _add_resource(configuration, settings)
+        configure_sdk(configuration)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigurationFileError(f"cannot be used: {reason}") from error
+
+
+def _add_resource(configuration: "OpenTelemetryConfiguration", settings: Settings) -> None:
+    from opentelemetry.configuration.models import AttributeNameValue
+    from opentelemetry.configuration.models import Resource as ResourceModel
+
+    model = configuration.resource or ResourceModel()
+    said = {attribute.name for attribute in model.attributes or ()}
+    listed = {pair.split("=")[0].strip() for pair in (model.attributes_list or "").split(",")}
+    ours = dict(create_resource(settings).attributes)
+    if str(ours["service.name"]).startswith("unknown_service"):
+        del ours["service.name"]  # the file's own detectors may know better
+    model.attributes = [
+        *(
+            AttributeNameValue(name=name, value=value)
+            for name, value in ours.items()
+            if name not in said | listed and isinstance(value, (str, int, float, bool))
+        ),
+        *(model.attributes or ()),
+    ]
+    configuration.resource = model

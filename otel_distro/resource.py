@@ -1,0 +1,115 @@
+"""The resource: who emits the telemetry.
+
+Stands outside `providers`: the SDK runs the detectors that `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`
+names while it is being imported, when providers cannot be.
+"""
+
+import sys
+import threading
+import time
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final
+
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ResourceDetector
+from opentelemetry.sdk.version import __version__ as sdk_version
+
+from otel_distro.notices import describe, notice
+from otel_distro.settings import Service, Settings, read_settings
+from otel_distro.version import __version__
+
+DISTRO_NAME: Final = "blipee-otel-distro"
+
+# Detectors that ask a metadata service of a cloud may wait for seconds where there is none.
+_DETECTION_DEADLINE_S: Final = 0.5
+
+
+class BlipeeResourceDetector(ResourceDetector):
+    """Blipee's own attributes, for declarative configuration (`detectors: - blipee:`)."""
+
+    def detect(self) -> Resource:
+        """Return the attributes that the environment implies. Does not raise."""
+        return Resource(_service_attributes(read_settings().service))
+
+
+def create_resource(settings: Settings) -> Resource:
+    """Build the resource; later wins: detectors, ours, the standard variables, what code said.
+
+    Not by `Resource.create`, which waits for a slow detector however long it takes. A detector
+    that is slow or raises costs its own attributes only, and is named once.
+    """
+    detected = _detect(_load(settings.resource_detectors))
+    resource = Resource(
+        {
+            "telemetry.sdk.language": "python",
+            "telemetry.sdk.name": "opentelemetry",
+            "telemetry.sdk.version": sdk_version,
+            # The specification's name for a service that nobody named.
+            "service.name": f"unknown_service:{Path(sys.executable or 'python').name}",
+        }
+    )
+    for found in (
+        *detected,
+        Resource(_service_attributes(settings.service)),
+        OTELResourceDetector().detect(),
+        Resource(settings.service.attributes),
+    ):
+        resource = resource.merge(found)
+    return resource
+
+
+def _service_attributes(service: Service) -> dict[str, str]:
+    attributes = {
+        "service.namespace": service.namespace,
+        "service.version": service.version,
+        "deployment.environment.name": service.environment,
+        "telemetry.distro.name": DISTRO_NAME,
+        "telemetry.distro.version": __version__,
+    }
+    if service.kind is not None:
+        attributes["blipee.service.kind"] = service.kind
+    return attributes
+
+
+def _load(names: tuple[str, ...]) -> list[tuple[str, ResourceDetector]]:
+    loaded: list[tuple[str, ResourceDetector]] = []
+    for name in names:
+        for point in entry_points(group="opentelemetry_resource_detector", name=name):
+            try:
+                loaded.append((name, point.load()()))
+            except Exception as error:  # noqa: BLE001 - a plugin's
+                _report(name, f"could not be loaded ({describe(error)})")
+            break
+    return loaded
+
+
+def _detect(detectors: list[tuple[str, ResourceDetector]]) -> list[Resource]:
+    """Run all detectors at once and take what is there at the deadline, in their order."""
+    found: dict[str, Resource] = {}
+
+    def run(name: str, detector: ResourceDetector) -> None:
+        try:
+            found[name] = detector.detect()
+        except Exception as error:  # noqa: BLE001 - a plugin's
+            _report(name, f"raised {describe(error)}")
+
+    threads = [
+        (name, threading.Thread(target=run, args=(name, detector), daemon=True))
+        for name, detector in detectors
+    ]
+    for _, thread in threads:
+        thread.start()
+    deadline = time.monotonic() + _DETECTION_DEADLINE_S
+    for name, thread in threads:
+        thread.join(max(0, deadline - time.monotonic()))
+        if thread.is_alive():
+            _report(name, f"took longer than {_DETECTION_DEADLINE_S} s")
+    return [found[name] for name, _ in threads if name in found]
+
+
+def _report(name: str, what: str) -> None:
+    notice(
+        f"detector {name}",
+        f"resource detector {name!r} {what}; its attributes are missing. "
+        "Take it out of OTEL_EXPERIMENTAL_RESOURCE_DETECTORS if that is expected.",
+    )

@@ -1,0 +1,24 @@
+"""Settings: `OTEL_*` first, `BLIPEE_OTEL_*` where OpenTelemetry has no variable."""
+
+from otel_distro.settings.model import (
+    Batch,
+    Export,
+    LogCapture,
+    Sampling,
+    Service,
+    Settings,
+)
+from otel_distro.settings.names import SIGNALS, Signal
+from otel_distro.settings.read import read_settings
+
+__all__ = [
+    "SIGNALS",
+    "Batch",
+    "Export",
+    "LogCapture",
+    "Sampling",
+    "Service",
+    "Settings",
+    "Signal",
+    "read_settings",
+]

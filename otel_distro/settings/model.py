@@ -1,0 +1,138 @@
+"""The settings as one typed, immutable object. Read once, passed down."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from otel_distro.delivery import Endpoint
+from otel_distro.settings.names import Signal
+
+ServiceKind = Literal["api", "agents", "ml", "database", "frontend"]
+InstrumentationSource = Literal["blipee", "upstream"]
+
+# The probes of orchestrators and load balancers: once a second from everywhere, of interest to
+# nobody. Matched against the whole URL, hence the anchors.
+DEFAULT_HEALTH_URLS = (
+    r"^https?://[^/]+(/api(/v[0-9]+)?)?/(health|healthz|livez|readyz)(/(live|ready|startup))?/?"
+    r"(\?.*)?$",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Who emits.
+
+    Attributes:
+        name: `service.name`, None where nothing says it.
+        namespace: `service.namespace`.
+        version: `service.version`.
+        environment: `deployment.environment.name`.
+        kind: `blipee.service.kind`.
+        attributes: Said in code: these win over the standard resource variables, and those
+            over the fields above.
+    """
+
+    name: str | None = None
+    namespace: str = "blipee"
+    version: str = "1.0.0"
+    environment: str = "development"
+    kind: ServiceKind | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """How records are queued and sent together.
+
+    Attributes:
+        max_queue_size: Records held before new ones are dropped.
+        max_export_batch_size: Records in one request.
+        schedule_delay_ms: Milliseconds a record waits at most for company.
+        export_timeout_ms: Milliseconds an export may take.
+    """
+
+    max_queue_size: int = 2048
+    max_export_batch_size: int = 512
+    schedule_delay_ms: int = 5000
+    export_timeout_ms: int = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """Where the records of one signal go.
+
+    Attributes:
+        exporters: Names: `otlp`, `console`, or those of installed plugins; empty for none.
+        endpoint: Of the OTLP exporter.
+    """
+
+    exporters: tuple[str, ...]
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """Which traces are recorded.
+
+    Attributes:
+        sampler: A standard name or that of an installed plugin.
+        argument: The plugin's argument, or the ratio as text.
+    """
+
+    sampler: str = "parentbased_always_on"
+    argument: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogCapture:
+    """What of the standard `logging` is exported.
+
+    Attributes:
+        level: The numeric level from which on records are exported.
+        code_attributes: Whether file, function and line are sent with each record.
+    """
+
+    level: int = 0
+    code_attributes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set.
+
+    Attributes:
+        problems: One line for each value that was refused: which, why, what to write.
+        environment: What the environment must hold for the parts that read it themselves
+            (the SDK and the instrumentation libraries): refused values taken out (None), our
+            defaults put in.
+    """
+
+    disabled: bool = False
+    config_file: str | None = None
+    service: Service
+    exports: Mapping[Signal, Export]
+    batches: Mapping[Signal, Batch]
+    sampling: Sampling
+    id_generator: str
+    propagators: tuple[str, ...]
+    resource_detectors: tuple[str, ...]
+    metric_interval_ms: int
+    metric_timeout_ms: int
+    log_capture: LogCapture
+    excluded_urls: tuple[str, ...]
+    disabled_instrumentations: tuple[str, ...]
+    instrumentation: InstrumentationSource
+    problems: tuple[str, ...] = ()
+    environment: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+
+    def correct_environment(self) -> None:
+        """Apply `environment` to this process and, through it, to its children.
+
+        Children then start clean and do not repeat the lines about refused values.
+        """
+        for name, value in self.environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
