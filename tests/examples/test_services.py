@@ -15,6 +15,7 @@ import ml
 import pytest
 from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
+from starlette.datastructures import State
 
 ON_TRACK = {
     "floor_area_m2": 4000,
@@ -252,7 +253,7 @@ def test_an_impossible_reading_is_422(services, wrong):
 
 
 def test_ml_is_503_until_the_model_is_trained(services, monkeypatch):
-    monkeypatch.setattr(ml.app.state, "model", None)
+    monkeypatch.setattr(ml.app, "state", State({"model": None}))
 
     assert services.ml.get("/health").status_code == 503
     assert services.ml.post("/predictions", ON_TRACK).status_code == 503
@@ -321,7 +322,7 @@ def test_seeding_again_changes_nothing(services):
 
 def test_without_an_address_the_database_lives_as_long_as_the_service(monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setattr(database.app.state, "engine", None)
+    monkeypatch.setattr(database.app, "state", State())
 
     with start_blocking_portal() as portal, ExitStack() as stack:
         client = Client(portal, database.app, stack)
