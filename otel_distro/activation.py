@@ -69,6 +69,7 @@ def sdk_providers() -> list[object]:
 
 
 def call(provider: object, method: str, *arguments: int) -> bool:
+    """Call a method of a provider; return False where it fails or says so. Does not raise."""
     try:
         return getattr(provider, method)(*arguments) is not False
     except Exception as error:  # noqa: BLE001 - processors and exporters of others

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from otel_distro.notices import notice
-from otel_distro.settings import Settings, read_settings
+from otel_distro.settings import InCode, ServiceKind, Settings, read_settings
 
 if TYPE_CHECKING:
     from otel_distro.instrumentation import LogBridge
@@ -30,7 +30,8 @@ class Telemetry:
         """Send what is queued. Returns whether all of it went in time. Does not raise."""
         from otel_distro.activation import call, sdk_providers
 
-        return all([call(part, "force_flush", timeout_millis) for part in sdk_providers()])
+        # A list, so that all are flushed also after one that failed.
+        return all([call(part, "force_flush", timeout_millis) for part in sdk_providers()])  # noqa: C419
 
     def shutdown(self) -> None:
         """Send what is queued, and stop. Happens by itself when the interpreter exits."""
@@ -50,7 +51,7 @@ def configure(
     *,
     service_name: str | None = None,
     service_version: str | None = None,
-    service_kind: str | None = None,
+    service_kind: ServiceKind | None = None,
     environment: str | None = None,
     resource_attributes: Mapping[str, str] | None = None,
     endpoint: str | None = None,
@@ -75,24 +76,24 @@ def configure(
     Returns:
         A handle to flush and shut down with. Arguments win over the environment.
     """
-    said = {
-        "service_name": service_name,
-        "service_version": service_version,
-        "service_kind": service_kind,
-        "environment": environment,
-        "resource_attributes": resource_attributes,
-        "endpoint": endpoint,
-        "headers": headers,
-    }
+    said = InCode(
+        service_name=service_name,
+        service_version=service_version,
+        service_kind=service_kind,
+        environment=environment,
+        resource_attributes=resource_attributes or {},
+        endpoint=endpoint,
+        headers=headers or {},
+    )
     with _lock:
         if _active is None:
-            telemetry = activate(prepare(**said))
+            telemetry = activate(prepare(said))
             if instrument and not telemetry.settings.disabled:
                 from otel_distro.instrumentation import instrument_all
 
                 instrument_all(telemetry.settings)
             return telemetry
-    if any(value is not None for value in said.values()):
+    if said != InCode():
         notice(
             "configured twice",
             "configure() found this process configured already and changed nothing; its "
@@ -101,9 +102,9 @@ def configure(
     return _active
 
 
-def prepare(**said: object) -> Settings:
+def prepare(said: InCode | None = None) -> Settings:
     """Read the settings, say what was refused, and correct the environment."""
-    settings = read_settings(**said)
+    settings = read_settings(said=said or InCode())
     for problem in settings.problems:
         notice(problem, problem)
     settings.correct_environment()

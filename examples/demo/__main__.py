@@ -154,9 +154,7 @@ def _watch(
     return []
 
 
-def _finish(
-    traffic: Traffic, running: list[Running], *, watching: bool, console: Console
-) -> None:
+def _finish(traffic: Traffic, running: list[Running], *, watching: bool, console: Console) -> None:
     # A second Ctrl-C must not leave processes behind.
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)
@@ -176,7 +174,7 @@ def _report(
     missing = arrivals.missing(SERVICES)
     ok = not (missing or troubles)
     console.print(render(arrivals, "arrived after passing the Collector"))
-    answers = ", ".join(f"{count} × {what}" for what, count in sorted(traffic.outcomes.items()))
+    answers = ", ".join(f"{what} {count}" for what, count in sorted(traffic.outcomes.items()))
     console.print(f"{traffic.sent.total()} requests sent; answers: {answers}", highlight=False)
     for trouble in troubles:
         console.print(f"[bold red]✗[/] {trouble}", highlight=False, soft_wrap=True)

@@ -60,9 +60,7 @@ class Arrivals:
                 self._count(service).spans += 1
                 self._keep(_span(service, span))
         for document in self._documents("metrics.jsonl"):
-            for service, metric in _records(
-                document, "resourceMetrics", "scopeMetrics", "metrics"
-            ):
+            for service, metric in _records(document, "resourceMetrics", "scopeMetrics", "metrics"):
                 counts = self._count(service)
                 counts.metrics.add(metric["name"])
                 counts.points += sum(

@@ -85,7 +85,7 @@ class Traffic:
         self._thread.join(TIMEOUT_S)
 
     def _run(self) -> None:
-        chance = random.Random(0)  # noqa: S311 - the same mix in every run
+        chance = random.Random(0)
         weights = [request.weight for request in REQUESTS]
         # Each kind once, then by weight: a short run has seen everything.
         order = list(REQUESTS)

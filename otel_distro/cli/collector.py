@@ -12,7 +12,7 @@ from otel_distro import collector
 from otel_distro.collector.progress import Progress
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names it so
 
 Run = Callable[[argparse.Namespace], int]
 

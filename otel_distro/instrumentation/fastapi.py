@@ -49,8 +49,8 @@ class FastAPIInstrumentor(BaseInstrumentor):
                 await run_task(task)
 
         self._originals = original, run_task
-        FastAPI.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign]
-        BackgroundTask.__call__ = traced_task  # type: ignore[method-assign]
+        FastAPI.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign, assignment]
+        BackgroundTask.__call__ = traced_task  # type: ignore[method-assign, assignment]
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         original, run_task = self._originals

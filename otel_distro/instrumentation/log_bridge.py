@@ -8,10 +8,9 @@ after the handlers have had theirs.
 
 import logging
 import traceback
-from collections.abc import Callable
 from contextvars import ContextVar
 from time import time_ns
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -22,6 +21,9 @@ from opentelemetry.util.types import AnyValue
 
 from otel_distro.notices import describe, notice
 from otel_distro.settings import LogCapture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # What the SDK says of a failing export must not become the next thing to export.
 _OWN_LOGGERS: Final = ("opentelemetry", "otel_distro")
@@ -57,12 +59,12 @@ class LogBridge:
             original(logger, record)
             self.export(record)
 
-        logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign]
+        logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]
 
     def uninstall(self) -> None:
         """Stop exporting."""
         if self._original is not None:
-            logging.Logger.callHandlers = self._original  # type: ignore[method-assign]
+            logging.Logger.callHandlers = self._original  # type: ignore[method-assign, assignment]
             self._original = None
 
     def export(self, record: logging.LogRecord) -> None:

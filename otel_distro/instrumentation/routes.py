@@ -3,7 +3,7 @@
 Source: https://opentelemetry.io/docs/specs/semconv/registry/attributes/http/#http-route
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from starlette.routing import BaseRoute, Host, Match, Mount
@@ -12,8 +12,12 @@ from starlette.types import Scope
 try:
     # FastAPI from 0.137 on nests included routers; this flattens them.
     from fastapi.routing import iter_route_contexts
-except ImportError:
-    iter_route_contexts = None
+except ImportError:  # an older FastAPI has nothing to flatten
+
+    def iter_route_contexts(routes: Sequence[Any]) -> Iterator[Any]:  # type: ignore[misc]
+        """Yield the routes as they are."""
+        yield from routes
+
 
 # An application mounted in itself, or by a mistake without an end.
 _MAX_MOUNTS: Final = 16
@@ -32,7 +36,7 @@ def find_route(scope: Scope) -> str | None:
 
 def _find(routes: Sequence[BaseRoute], scope: Scope, *, prefix: str, depth: int) -> str | None:
     partial: str | None = None
-    for route in _flat(routes):
+    for route in iter_route_contexts(routes):
         match, child_scope = route.matches(scope)
         if match is Match.NONE:
             continue
@@ -75,10 +79,6 @@ def _wsgi_route(app: object, scope: Scope) -> str | None:
         return None
     template: str = rule.rule
     return template
-
-
-def _flat(routes: Sequence[BaseRoute]) -> Iterable[Any]:
-    return routes if iter_route_contexts is None else iter_route_contexts(routes)
 
 
 def _path_below(scope: Scope) -> str:

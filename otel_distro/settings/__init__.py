@@ -3,9 +3,11 @@
 from otel_distro.settings.model import (
     Batch,
     Export,
+    InCode,
     LogCapture,
     Sampling,
     Service,
+    ServiceKind,
     Settings,
 )
 from otel_distro.settings.names import SIGNALS, Signal
@@ -15,9 +17,11 @@ __all__ = [
     "SIGNALS",
     "Batch",
     "Export",
+    "InCode",
     "LogCapture",
     "Sampling",
     "Service",
+    "ServiceKind",
     "Settings",
     "Signal",
     "read_settings",

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from otel_distro.delivery import Endpoint
 from otel_distro.settings.names import Signal
@@ -13,10 +13,21 @@ InstrumentationSource = Literal["blipee", "upstream"]
 
 # The probes of orchestrators and load balancers: once a second from everywhere, of interest to
 # nobody. Matched against the whole URL, hence the anchors.
-DEFAULT_HEALTH_URLS = (
-    r"^https?://[^/]+(/api(/v[0-9]+)?)?/(health|healthz|livez|readyz)(/(live|ready|startup))?/?"
-    r"(\?.*)?$",
-)
+_PROBE = r"/(health|healthz|livez|readyz)(/(live|ready|startup))?/?(\?.*)?$"
+DEFAULT_HEALTH_URLS: Final[tuple[str, ...]] = (rf"^https?://[^/]+(/api(/v[0-9]+)?)?{_PROBE}",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InCode:
+    """What `otel_distro.configure()` was given. It wins over the environment."""
+
+    service_name: str | None = None
+    service_version: str | None = None
+    service_kind: ServiceKind | None = None
+    environment: str | None = None
+    resource_attributes: Mapping[str, str] = field(default_factory=dict[str, str])
+    endpoint: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

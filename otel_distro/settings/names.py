@@ -54,6 +54,13 @@ EXEMPLAR_FILTER: Final = "OTEL_METRICS_EXEMPLAR_FILTER"
 TEMPORALITY: Final = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 HISTOGRAM_AGGREGATION: Final = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
 
+# Of a fixed set, the default first; read by the SDK and its exporters themselves
+CHOICES: Final = {
+    EXEMPLAR_FILTER: ("trace_based", "always_on", "always_off"),
+    TEMPORALITY: ("cumulative", "delta", "lowmemory"),
+    HISTOGRAM_AGGREGATION: ("explicit_bucket_histogram", "base2_exponential_bucket_histogram"),
+}
+
 # Exporters
 EXPORTERS: Final[dict[Signal, str]] = {
     "traces": "OTEL_TRACES_EXPORTER",

@@ -1,0 +1,44 @@
+# Sentences to say to this project. `make` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format docs-transcript clean
+
+help: ## List what can be said
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(INSTALLED) ## Run the Collector, four services and traffic; ARGS="--for 20s" ends and judges
+	@$(BIN)/python -m examples.demo $(ARGS)
+
+test: $(INSTALLED) ## Run every test, those with the real Collector and mlflow too; ARGS="-k name"
+	@$(BIN)/blipee-otel collector build
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## Lint, check types, rooms and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(INSTALLED) ## Format and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## Remove the environment and what the demo left (not the built Collector)
+	rm -rf $(VENV) .demo
+
+# uv makes the second and the hundredth installation a matter of a second.
+$(INSTALLED): pyproject.toml constraints.txt blipee_otel.pth
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed, and $(PYTHON) is older. Say: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
+	@echo "Installing into $(VENV) …"
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "No virtual environment could be made. On Debian: apt install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv && \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]' || \
+	  { echo "The packages could not be installed: see above. The first time needs the network." >&2; exit 1; }
+	@touch $@
