@@ -44,8 +44,7 @@ class BlipeeConfigurator:
 
 def check_chosen_distribution() -> None:
     """Say loudly that another installed distribution was chosen over ours."""
-    chosen = BaseDistro._instance  # noqa: SLF001 - upstream keeps it nowhere else
-    if isinstance(chosen, BlipeeDistro) or read_settings().disabled:
+    if BlipeeDistro._instance is not None or read_settings().disabled:  # noqa: SLF001 - ours
         return
     others = [p.name for p in entry_points(group="opentelemetry_distro") if p.name != "blipee"]
     if others and os.environ.get(DISTRO) not in others:

@@ -51,6 +51,8 @@ class _OfSignal:
     def get(self, setting: str, parser: Parser[T], default: T, instead: str | None = None) -> T:
         general = self.reader.get(names.otlp(setting), parser, default, instead=instead)
         own = names.otlp(setting, self.signal)
+        if instead is not None and general is not default:
+            instead = f"those of {names.otlp(setting)}"
         return self.reader.get(own, parser, general, instead=instead)
 
     def name_of(self, setting: str) -> str:
@@ -128,7 +130,7 @@ def read_batch(reader: Reader, signal: Signal) -> Batch:
     if size > queue:
         reader.refuse(
             size_name,
-            Invalid(f"is above the queue's size {queue}", f"at most {queue}"),
+            Invalid(f"is above the queue's size {queue}", f"at most {queue}", kept=str(queue)),
             f"using {queue}",
         )
         size = queue

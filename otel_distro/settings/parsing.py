@@ -16,6 +16,7 @@ Parser = Callable[[str], T]
 _MAX_SHOWN = 60
 _SIGNED_31_BIT = 2**31 - 1
 _MAX_PORT = 65535
+_DIGITS = 19  # more than any allowed number has; Python refuses to convert thousands
 
 
 class Invalid(Exception):  # noqa: N818 - a verdict on a value, not a fault of ours
@@ -44,6 +45,11 @@ def shown(value: str) -> str:
     return ascii(short)
 
 
+def printable(line: str) -> str:
+    """Return the line with its control characters and line ends as escapes."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
+
+
 def boolean(text: str) -> bool:
     """Parse `true` or `false` in any case, as the specification has it."""
     match text.lower():
@@ -58,9 +64,10 @@ def boolean(text: str) -> bool:
 def whole_number(text: str, *, unit: str, minimum: int, example: int) -> int:
     """Parse digits only: `15s`, `1e3` and `1.5` are refused."""
     fix = f"e.g. {example}"
-    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+    parts = re.fullmatch(r"([+-]?)0*([0-9]+)", text)
+    if parts is None:
         raise Invalid(f"is not a whole number of {unit}", fix)
-    number = int(text)
+    number = int(parts[1] + parts[2][:_DIGITS])
     if number < minimum:
         raise Invalid(f"is below {minimum} {unit}", fix)
     if number > _SIGNED_31_BIT:
@@ -88,9 +95,7 @@ def choice(text: str, *, of: Iterable[str]) -> str:
     """Parse one of a fixed set, in any case."""
     options = sorted(of)
     if text.lower() not in options:
-        raise Invalid(
-            f"is not one of {', '.join(options)}", f"{options[0]}" + _meant(text, options)
-        )
+        raise Invalid(f"is not one of {', '.join(options)}", "one of these" + _meant(text, options))
     return text.lower()
 
 
@@ -122,26 +127,33 @@ def installed(group: str, name: str) -> bool:
 
 def url(text: str, *, bare_host: bool = False) -> str:
     """Parse an absolute http or https URL; with `bare_host` also `host:port`, as gRPC allows."""
-    fix = "e.g. http://localhost:4318"
-    candidate = f"http://{text}" if bare_host and "://" not in text else text
+    # Also a URL that is no URL may hold a password.
+    refused = partial(Invalid, fix="e.g. http://localhost:4318", secret="@" in text)
+    has_scheme = "://" in text or re.match(r"https?:?/", text)
+    candidate = f"http://{text}" if bare_host and not has_scheme else text
     try:
         parts = urlsplit(candidate)
-        port = parts.port
     except ValueError:
-        raise Invalid("is not a URL", fix) from None
-    if parts.scheme not in {"http", "https"} or not candidate.startswith(f"{parts.scheme}://"):
-        meant = None if "://" in text else f"http://{text}"
-        if meant is not None:
-            url(meant)  # what is left is refused for what else is wrong with it
-        raise Invalid("does not start with http:// or https://", fix, kept=meant)
-    if not parts.hostname or re.search(r"\s", text):
-        raise Invalid("names no host", fix)
+        raise refused("is not a URL") from None
     if parts.username or parts.password:
         raise Invalid(
             "holds user information", "OTEL_EXPORTER_OTLP_HEADERS for credentials", secret=True
         )
+    if parts.scheme not in {"http", "https"} or not candidate.startswith(f"{parts.scheme}://"):
+        meant = None if has_scheme else f"http://{text}"
+        if meant is not None:
+            url(meant)  # what is left is refused for what else is wrong with it
+        raise refused("does not start with http:// or https://", kept=meant)
+    if not text.isprintable() or " " in text:
+        raise refused("has white space or control characters in it")
+    if not parts.hostname:
+        raise refused("names no host")
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
     if port is not None and not 0 < port <= _MAX_PORT:
-        raise Invalid("has a port that is not from 1 to 65535", fix)
+        raise refused("has a port that is not from 1 to 65535")
     return text
 
 
@@ -187,17 +199,24 @@ def readable_file(text: str) -> str:
 
 def patterns(text: str) -> tuple[str, ...]:
     """Parse a comma-separated list of regular expressions."""
-    expressions = names(text)
-    for expression in expressions:
+    good: list[str] = []
+    bad: tuple[str, Exception] | None = None
+    for expression in names(text):
         try:
             re.compile(expression)
-        except re.error as error:
-            raise Invalid(
-                f"has {shown(expression)}, which is not a regular expression ({error})",
-                "e.g. /internal/.*,/ping",
-                kept=",".join(e for e in expressions if e != expression) or None,
-            ) from None
-    return expressions
+            # All are joined to one in the end: flags at the start of one are then in the middle.
+            re.compile("|".join(("_", *good, expression)))
+        except (re.error, OverflowError, RecursionError) as error:
+            bad = bad or (expression, error)
+        else:
+            good.append(expression)
+    if bad is not None:
+        raise Invalid(
+            f"has {shown(bad[0])}, which is not a regular expression ({bad[1]})",
+            "e.g. /internal/.*,/ping",
+            kept=",".join(good) or None,
+        )
+    return tuple(good)
 
 
 def free_text(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from otel_distro.settings.parsing import Invalid, Parser, shown
+from otel_distro.settings.parsing import Invalid, Parser, printable, shown
 
 T = TypeVar("T")
 
@@ -45,11 +45,19 @@ class Reader:
         """
         raw = self.text(name)
         if raw is None:
+            if name in self._environ:
+                # Parts of the SDK read a blank as a number, and raise.
+                self.corrections[name] = None
             return default
         try:
             return parser(raw)
         except Invalid as invalid:
-            kept = default if invalid.kept is None else parser(invalid.kept)
+            kept = default
+            if invalid.kept is not None:
+                try:
+                    kept = parser(invalid.kept)
+                except Invalid:  # what is left is not good for itself either
+                    invalid.kept = None
             if invalid.kept is not None:
                 used = "using the rest" if invalid.secret else f"using {shown(invalid.kept)}"
             elif instead is not None:
@@ -66,7 +74,7 @@ class Reader:
         self._refused.add(name)
         raw = self.text(name) or ""
         value = name if invalid.secret else f"{name}={shown(raw)}"
-        self.problems.append(f"{value} {invalid.problem}; {used}. Use {invalid.fix}.")
+        self.problems.append(printable(f"{value} {invalid.problem}; {used}. Use {invalid.fix}."))
         self.corrections[name] = invalid.kept
 
 
