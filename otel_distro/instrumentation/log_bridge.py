@@ -69,15 +69,14 @@ class LogBridge:
 
     def export(self, record: logging.LogRecord) -> None:
         """Emit one record. Never raises, and never exports what exporting it brings about."""
-        if (
-            record.levelno < self._capture.level
-            or record.name.partition(".")[0] in _OWN_LOGGERS
-            or _emitting.get()
-            or context.get_value(_SUPPRESS_INSTRUMENTATION_KEY)
-        ):
+        if record.levelno < self._capture.level or _emitting.get():
             return
         token = _emitting.set(True)
         try:
+            if record.name.partition(".")[0] in _OWN_LOGGERS or context.get_value(
+                _SUPPRESS_INSTRUMENTATION_KEY
+            ):
+                return
             self._provider.get_logger(record.name).emit(self._translate(record))
         except Exception as error:  # noqa: BLE001 - arguments and extras are the application's
             notice(

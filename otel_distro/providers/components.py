@@ -3,13 +3,52 @@
 from importlib.metadata import entry_points
 from typing import Any
 
+from opentelemetry.context import Context, get_current
 from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.propagators.textmap import (
+    CarrierT,
+    Getter,
+    Setter,
+    TextMapPropagator,
+    default_getter,
+    default_setter,
+)
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
 
 from otel_distro.notices import describe, notice
 from otel_distro.settings import Sampling, Settings
+
+
+class NoPropagator(TextMapPropagator):
+    """Takes nothing in and passes nothing on.
+
+    Upstream's way, a composite of none, returns None as the context; its ASGI middleware then
+    makes that the current one, and every request fails.
+    """
+
+    def extract(
+        self,
+        carrier: CarrierT,
+        context: Context | None = None,
+        getter: Getter[CarrierT] = default_getter,
+    ) -> Context:
+        """Return the given context, else the current one."""
+        del carrier, getter
+        return get_current() if context is None else context
+
+    def inject(
+        self,
+        carrier: CarrierT,
+        context: Context | None = None,
+        setter: Setter[CarrierT] = default_setter,
+    ) -> None:
+        """Do nothing."""
+
+    @property
+    def fields(self) -> set[str]:
+        """Return no header names."""
+        return set()
 
 
 def load_plugin(group: str, name: str) -> Any:  # noqa: ANN401 - whatever the plugin is
@@ -41,9 +80,10 @@ def create_id_generator(settings: Settings) -> IdGenerator | None:
 def create_propagator(settings: Settings) -> TextMapPropagator:
     """Build the propagator; one that fails is left out, and named once."""
     if "none" in settings.propagators:
-        return CompositePropagator([])
+        return NoPropagator()
     loaded = (_plugin("opentelemetry_propagator", name) for name in settings.propagators)
-    return CompositePropagator([one for one in loaded if isinstance(one, TextMapPropagator)])
+    parts = [one for one in loaded if isinstance(one, TextMapPropagator)]
+    return CompositePropagator(parts) if parts else NoPropagator()
 
 
 def _plugin(group: str, name: str, *arguments: object) -> object | None:

@@ -5,6 +5,9 @@ Source: https://opentelemetry.io/docs/specs/otel/configuration/
 
 from typing import TYPE_CHECKING
 
+from opentelemetry import propagate
+
+from otel_distro.providers.components import NoPropagator
 from otel_distro.resource import create_resource
 from otel_distro.settings import Settings
 
@@ -36,6 +39,8 @@ def apply_configuration_file(path: str, settings: Settings) -> None:
         configuration: OpenTelemetryConfiguration = load_config_file(path)
         _add_resource(configuration, settings)
         configure_sdk(configuration)
+        if propagate.get_global_textmap().extract({}) is None:
+            propagate.set_global_textmap(NoPropagator())
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigurationFileError(f"cannot be used: {reason}") from error

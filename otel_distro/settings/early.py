@@ -10,6 +10,7 @@ import os
 import sys
 
 from otel_distro.notices import notice
+from otel_distro.settings import names, parsing
 from otel_distro.settings.read import read_context, read_propagators
 from otel_distro.settings.reader import Reader
 
@@ -21,8 +22,10 @@ def correct() -> None:
     reader = Reader(os.environ)
     read_propagators(reader)
     read_context(reader)
-    for problem in reader.problems:
-        notice(problem, problem)
+    # A disabled SDK does not complain; the API raises at import all the same.
+    if not Reader(os.environ).get(names.SDK_DISABLED, parsing.boolean, default=False):
+        for problem in reader.problems:
+            notice(problem, problem)
     for name, value in reader.corrections.items():
         if value is None:
             del os.environ[name]

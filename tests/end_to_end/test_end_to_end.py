@@ -1,5 +1,7 @@
 """From an application that knows nothing of us, through a real Collector, to its far side."""
 
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from contextlib import suppress
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.far_side import attributes
-from support.instrumented import BIN, serving
+from support.instrumented import BIN, clean_environment, serving
 from support.ports import free_ports
 
 pytestmark = pytest.mark.collector
@@ -191,7 +193,7 @@ logger_provider:
 """)
     settings = variables(collector, url, OTEL_CONFIG_FILE=str(file))
     with serving(uvicorn(port_of(url)), f"{url}/health", tmp_path, settings):
-        get(f"{url}/orders/7")
+        assert get(f"{url}/orders/7")
         collector.wait_for(lambda: collector.spans() and collector.logs())
     (span,) = collector.spans()
     assert span.resource["service.name"] == "from-the-file"
@@ -200,6 +202,14 @@ logger_provider:
     assert span.record["name"] == "GET /orders/{number}"
     assert "uvicorn.error" in {log.scope for log in collector.logs()}
     assert not collector.metrics(), "the file has no meter provider"
+
+
+def test_without_propagators_requests_still_work_and_traces_start_anew(collector, url, tmp_path):
+    settings = variables(collector, url, OTEL_PROPAGATORS="none")
+    with serving(uvicorn(port_of(url)), f"{url}/health", tmp_path, settings):
+        assert get(f"{url}/relay") == b'{"number":7}'
+        collector.wait_for(lambda: len(collector.spans()) == 3)
+    assert len({span.record["traceId"] for span in collector.spans()}) == 2
 
 
 def test_configure_in_code_sends_the_same(collector, url, tmp_path):
@@ -215,11 +225,6 @@ metrics.get_meter("m").create_counter("things").add(3)
 assert telemetry.force_flush()
 telemetry.shutdown()
 """)
-    import subprocess
-    import sys
-
-    from support.instrumented import clean_environment
-
     done = subprocess.run(
         [sys.executable, str(program)],
         capture_output=True,
