@@ -1,6 +1,7 @@
 """What docker-compose.yml and the files it mounts say, read once for the tests beside this file."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -55,16 +56,25 @@ def on_host(service: str, path: str) -> Path | None:
     raise LookupError(f"{service} mounts nothing at {path}")
 
 
-def paths_in_command(service: str) -> list[str]:
+def command(service: str) -> list[str]:
     words = SERVICES[service].get("command", [])
-    return [found[1] for word in words if (found := re.search(r"(?:^|=)(/.+)", word))]
+    return shlex.split(words) if isinstance(words, str) else words
+
+
+def option(service: str, name: str) -> str:
+    """The word after an option in the command of a service."""
+    words = command(service)
+    return words[words.index(name) + 1]
+
+
+def paths_in_command(service: str) -> list[str]:
+    return [found[1] for word in command(service) if (found := re.search(r"(?:^|=)(/.+)", word))]
 
 
 def ports(service: str) -> set[int]:
     """The ports a service listens on inside its container."""
     if service in DEMO:
-        command = SERVICES[service]["command"]
-        return {int(command[command.index("--port") + 1])}
+        return {int(option(service, "--port"))}
     if service == "loki":
         return {load(ROOT / "deploy/loki/loki.yaml")["server"]["http_listen_port"]}
     if service == "otel-collector":

@@ -17,10 +17,12 @@ from stack import (
     SERVICES,
     SERVICES_CODE,
     addresses,
+    command,
     host_and_port,
     load,
     mounts,
     on_host,
+    option,
     paths_in_command,
     ports,
     with_defaults,
@@ -103,9 +105,9 @@ def test_waits_for_health_where_health_is_known(service):
 # The Collector's image holds nothing that could ask.
 @pytest.mark.parametrize("service", [name for name in SERVICES if name != "otel-collector"])
 def test_its_health_check_asks_itself_without_a_shell(service):
-    command = SERVICES[service]["healthcheck"]["test"]
-    assert command[0] == "CMD"
-    for port in re.findall(r"//127\.0\.0\.1:(\d+)", " ".join(command)):
+    how, *words = SERVICES[service]["healthcheck"]["test"]
+    assert how == "CMD"
+    for port in re.findall(r"//127\.0\.0\.1:(\d+)", " ".join(words)):
         assert int(port) in ports(service)
 
 
@@ -187,10 +189,9 @@ def test_the_image_runs_without_root_even_where_compose_does_not_say_so():
 
 @every_demo_service
 def test_its_command_names_a_module_that_is_in_the_image(service):
-    command = SERVICES[service]["command"]
-    folder = command[command.index("--app-dir") + 1]
+    folder = option(service, "--app-dir")
     assert [folder, f"./{folder}"] in instructions("COPY")
-    assert f"{service}:app" in command
+    assert f"{service}:app" in command(service)
     assert (ROOT / folder / f"{service}.py").is_file()
 
 
