@@ -127,6 +127,13 @@ def _start(options: argparse.Namespace, running: list[Running], console: Console
     for one in running:
         wait_ready(one)
         console.print(f"[green]✓[/] {one.name}  {one.ready_url}", highlight=False)
+    console.print(
+        f"traffic goes to http://127.0.0.1:{ports.services['api']}, where you can send your own "
+        "(its API is described at /docs)",
+        style="dim",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _watch(
@@ -147,7 +154,8 @@ def _watch(
                 live.update(render(arrivals, title), refresh=True)
             elif time.monotonic() - logged >= LOG_INTERVAL_S:
                 logged = time.monotonic()
-                console.print(f"{elapsed:.0f} s  {one_line(arrivals)}", highlight=False)
+                line = f"{elapsed:.0f} s  {one_line(arrivals)}"
+                console.print(line, highlight=False, soft_wrap=True)
             died = [ended for one in running if (ended := one.died()) is not None]
             if died:
                 return died
@@ -183,7 +191,8 @@ def _report(
     if ok:
         console.print("[green]✓[/] spans, metrics and logs of all four services arrived")
     console.print(
-        f"everything that arrived: {FOLDER / 'otlp'}   logs of the processes: {FOLDER / 'logs'}",
+        f"look further: all that arrived in {_near(FOLDER / 'otlp')}, "
+        f"what the processes wrote in {_near(FOLDER / 'logs')}",
         style="dim",
         highlight=False,
         soft_wrap=True,
@@ -191,6 +200,11 @@ def _report(
     if options.json:
         print(json.dumps(_result(arrivals, missing + troubles, ok=ok), indent=2))
     return 0 if ok else 1
+
+
+def _near(path: Path) -> Path:
+    """Return the path from here, if it is below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _result(arrivals: Arrivals, missing: list[str], *, ok: bool) -> dict[str, object]:

@@ -45,7 +45,7 @@ class Running:
         if code is None:
             return None
         how = f"was killed ({signal.Signals(-code).name})" if code < 0 else f"exited with {code}"
-        return f"{self.name} {how}; its log is {self.log}"
+        return f"{self.name} {how}; what it wrote is in {self.log}"
 
 
 def start_collector(folder: Path, ports: Ports) -> Running:

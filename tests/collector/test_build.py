@@ -1,4 +1,4 @@
-"""Building: what goes wrong is said, with the builder's own words. The real build is `make test`'s."""
+"""What goes wrong in a build is said in the builder's own words. `make test` builds for real."""
 
 import io
 import subprocess

@@ -39,7 +39,7 @@ def test_the_variable_wins_over_the_cache(monkeypatch, tmp_path):
 
 def test_a_variable_that_names_no_program_is_an_error_that_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("OTELCOL_BIN", str(tmp_path / "nothing"))
-    with pytest.raises(collector.CollectorError, match="OTELCOL_BIN=.*nothing is not a program"):
+    with pytest.raises(collector.CollectorError, match=r"OTELCOL_BIN=.*nothing is not a program"):
         collector.find()
 
 

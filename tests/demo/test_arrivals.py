@@ -36,9 +36,7 @@ def metrics(service):
 def logs(service, trace="t"):
     record = {"body": {"stringValue": "x"}, "traceId": trace}
     return {
-        "resourceLogs": [
-            {"resource": resource(service), "scopeLogs": [{"logRecords": [record]}]}
-        ]
+        "resourceLogs": [{"resource": resource(service), "scopeLogs": [{"logRecords": [record]}]}]
     }
 
 

@@ -28,11 +28,11 @@ ENVIRONMENT = ROOT / ".venv-mlflow"
 def mlflow_bin():
     """Install mlflow and this project into an environment of their own."""
     mark = ENVIRONMENT / MLFLOW
+    python = ENVIRONMENT / "bin" / "python"
     if not mark.exists():
         for command in (
             ["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(ENVIRONMENT)],
-            ["uv", "pip", "install", "--quiet", "--python", str(ENVIRONMENT / "bin" / "python")]
-            + ["-c", "constraints.txt", MLFLOW, "-e", "."],
+            ["uv", "pip", "install", "--quiet", "--python", str(python), MLFLOW, "-e", "."],
         ):
             subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, check=True)
         mark.touch()
@@ -58,9 +58,11 @@ def test_routes_metrics_and_logs_of_mlflow_arrive(mlflow_bin, tmp_path):
     with running_collector(tmp_path) as collector:
         with (tmp_path / "mlflow.log").open("wb") as log:
             server = subprocess.Popen(
-                [str(mlflow_bin / "opentelemetry-instrument"), str(mlflow_bin / "mlflow")]
-                + ["server", "--port", str(port), "--workers", "1"]
-                + ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"],
+                [
+                    str(mlflow_bin / "opentelemetry-instrument"),
+                    *(str(mlflow_bin / "mlflow"), "server", "--port", str(port)),
+                    *("--workers", "1", "--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"),
+                ],
                 stdout=log,
                 stderr=log,
                 cwd=tmp_path,

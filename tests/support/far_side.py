@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.ports import free_ports
-
 from otel_distro import collector
+from support.ports import free_ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +110,7 @@ def running_collector(folder: Path) -> Iterator[RunningCollector]:
         process.wait(10)
 
 
-def wait_until_serving(
-    url: str, process: "subprocess.Popen[bytes]", seconds: float = 60
-) -> None:
+def wait_until_serving(url: str, process: "subprocess.Popen[bytes]", seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, f"it ended with {process.returncode}"
