@@ -89,9 +89,14 @@ def _detect(detectors: list[tuple[str, ResourceDetector]]) -> list[Resource]:
 
     def run(name: str, detector: ResourceDetector) -> None:
         try:
-            found[name] = detector.detect()
-        except Exception as error:  # noqa: BLE001 - a plugin's
+            resource = detector.detect()
+        except BaseException as error:  # noqa: BLE001 - a plugin's; SystemExit ends the thread only
             _report(name, f"raised {describe(error)}")
+            return
+        if isinstance(resource, Resource):
+            found[name] = resource
+        else:
+            _report(name, f"returned {type(resource).__name__}")
 
     threads = [
         (name, threading.Thread(target=run, args=(name, detector), daemon=True))

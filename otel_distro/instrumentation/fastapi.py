@@ -1,6 +1,7 @@
 """FastAPI: one server span for each request, with its route, from the outermost application."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -10,7 +11,7 @@ from opentelemetry.trace import Status, StatusCode, get_current_span, get_tracer
 from opentelemetry.util.http import sanitize_method
 from starlette.background import BackgroundTask
 from starlette.middleware.errors import ServerErrorMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from otel_distro.instrumentation.routes import find_route
 from otel_distro.notices import describe, notice
@@ -34,18 +35,23 @@ class FastAPIInstrumentor(BaseInstrumentor):
         return ("fastapi >= 0.92",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        excluded_urls: str = kwargs.get("excluded_urls", "")
+        options = {
+            "excluded_urls": kwargs.get("excluded_urls", ""),
+            "tracer_provider": kwargs.get("tracer_provider"),
+            "meter_provider": kwargs.get("meter_provider"),
+        }
         original = FastAPI.build_middleware_stack
 
         def build_middleware_stack(app: FastAPI) -> ASGIApp:
             stack = original(app)
-            return _Outermost(stack, _instrumented(stack, excluded_urls))
+            return _Outermost(stack, _instrumented(stack, options))
 
         run_task = BackgroundTask.__call__
 
         async def traced_task(task: BackgroundTask) -> None:
             name = getattr(task.func, "__name__", type(task.func).__name__)
-            with get_tracer(__name__, __version__).start_as_current_span(f"BackgroundTask {name}"):
+            tracer = get_tracer(__name__, __version__, options["tracer_provider"])
+            with tracer.start_as_current_span(f"BackgroundTask {name}"):
                 await run_task(task)
 
         self._originals = original, run_task
@@ -58,15 +64,15 @@ class FastAPIInstrumentor(BaseInstrumentor):
         BackgroundTask.__call__ = run_task  # type: ignore[method-assign]
 
 
-def _instrumented(stack: ASGIApp, excluded_urls: str) -> ASGIApp:
+def _instrumented(stack: ASGIApp, options: Mapping[str, Any]) -> ASGIApp:
     if isinstance(stack, ServerErrorMiddleware):
         # Inside the handler of last resort: there the span is still open when it fails.
         stack.app = _RecordException(stack.app)
     return OpenTelemetryMiddleware(
         stack,
-        excluded_urls=excluded_urls,
         default_span_details=_span_details,
         exclude_spans=["send", "receive"],
+        **options,
     )
 
 
@@ -90,20 +96,35 @@ class _Outermost:
 
 
 class _RecordException:
-    """Records what the application did not handle on the span of the request, once."""
+    """Records what the application did not handle on the span of the request, once.
+
+    The span ends with the answer of the handler of last resort, before upstream sees the
+    exception. Where no such answer follows, upstream records it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        answered = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched_send)
         except Exception as error:
             recorded: list[BaseException] = scope.get(_SEEN, [])
             span = get_current_span()
-            if span.is_recording() and not any(error is one for one in recorded):
+            if not answered and span.is_recording() and not any(error is one for one in recorded):
                 recorded.append(error)
-                span.record_exception(error)
+                with suppress(Exception):  # its text is the application's code
+                    span.record_exception(error)
                 span.set_status(Status(StatusCode.ERROR, describe(error)))
             raise
 

@@ -59,7 +59,7 @@ def instrument(point: EntryPoint, settings: Settings, *, skip_dep_check: bool = 
         )
         return
     if conflict is not None and (conflict.found or conflict.found_any):
-        notice(f"instrumentor {point.name}", f"{point.name} is not instrumented. {conflict}.")
+        notice(f"instrumentor {point.name}", f"{point.name} is not instrumented. {conflict}")
 
 
 _Chosen = tuple[BaseInstrumentor, dict[str, Any]]

@@ -8,6 +8,7 @@ after the handlers have had theirs.
 
 import logging
 import traceback
+from collections.abc import Mapping
 from contextvars import ContextVar
 from time import time_ns
 from typing import TYPE_CHECKING, Final
@@ -101,7 +102,7 @@ class LogBridge:
 
     def _attributes(self, record: logging.LogRecord) -> dict[str, AnyValue]:
         attributes: dict[str, AnyValue] = {
-            key: value
+            key: _value(value)
             for key, value in record.__dict__.items()
             if key not in _STANDARD and key not in _NOISE
         }
@@ -118,3 +119,16 @@ class LogBridge:
                 traceback.format_exception(kind, error, trace)
             )
         return attributes
+
+
+def _value(value: object) -> AnyValue:
+    """Return what the SDK takes for a value; of others it complains in the application's logs."""
+    match value:
+        case None | str() | bool() | int() | float() | bytes():
+            return value
+        case Mapping():
+            return {str(key): _value(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_value(item) for item in value]
+        case _:
+            return str(value)

@@ -45,16 +45,17 @@ def _find(routes: Sequence[BaseRoute], scope: Scope, *, prefix: str, depth: int)
             # The path is right and the method is not: a 405 of this route, unless another fits.
             partial = partial or prefix + path
             continue
-        mount = getattr(route, "original_route", route)
-        if isinstance(mount, (Mount, Host)) and depth < _MAX_MOUNTS:
+        original = getattr(route, "original_route", route)
+        if isinstance(original, (Mount, Host)) and depth < _MAX_MOUNTS:
             inside = {**scope, **child_scope}
-            below = "" if isinstance(mount, Host) else path
-            return _inside(mount, inside, prefix=prefix + below, depth=depth + 1)
+            below = "" if isinstance(original, Host) else path
+            # Not the original: a host in an included router has its prefix inside.
+            return _inside(route, inside, prefix=prefix + below, depth=depth + 1)
         return (prefix + path) or None
     return partial
 
 
-def _inside(mount: Mount | Host, scope: Scope, *, prefix: str, depth: int) -> str | None:
+def _inside(mount: Any, scope: Scope, *, prefix: str, depth: int) -> str | None:  # noqa: ANN401 - as `iter_route_contexts` yields it
     if mount.routes:
         return _find(mount.routes, scope, prefix=prefix, depth=depth)
     found = _wsgi_route(mount.app, scope)

@@ -50,25 +50,26 @@ def build_providers(settings: Settings) -> Providers:
         logger_provider=_logger_provider(settings, resource),
         propagator=create_propagator(settings),
     )
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=partial(describe_forked_process, providers))
+    follow_forks(providers.tracer_provider, providers.meter_provider, providers.logger_provider)
     return providers
 
 
-def describe_forked_process(providers: Providers) -> None:
-    """Give the providers of a forked child the child's own `process.*` attributes.
+def follow_forks(*providers: object) -> None:
+    """Give the SDK's providers in each forked child the child's own `process.*` attributes.
 
     The SDK renews `service.instance.id` by itself, and of other detectors only those named in
     `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`, which would be run at every import of the SDK.
     """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(_describe_forked_process, providers))
+
+
+def _describe_forked_process(providers: tuple[object, ...]) -> None:
     try:
         process = ProcessResourceDetector().detect()
-        for provider in (
-            providers.tracer_provider,
-            providers.meter_provider,
-            providers.logger_provider,
-        ):
-            provider._update_resource(process)  # noqa: SLF001 - the SDK offers no public way
+        for provider in providers:
+            if isinstance(provider, (TracerProvider, MeterProvider, LoggerProvider)):
+                provider._update_resource(process)  # noqa: SLF001 - the SDK offers no public way
     except Exception as error:  # noqa: BLE001 - a fork is the application's
         notice("fork", f"process.* attributes are the parent's ({describe(error)}).")
 

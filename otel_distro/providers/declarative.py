@@ -3,10 +3,14 @@
 Source: https://opentelemetry.io/docs/specs/otel/configuration/
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from opentelemetry import propagate
+from opentelemetry import _logs, metrics, propagate, trace
 
+from otel_distro.providers.build import follow_forks
 from otel_distro.providers.components import NoPropagator
 from otel_distro.resource import create_resource
 from otel_distro.settings import Settings
@@ -36,14 +40,33 @@ def apply_configuration_file(path: str, settings: Settings) -> None:
             "needs the package that reads it: pip install 'blipee-otel-distro[config-file]'"
         ) from None
     try:
-        configuration: OpenTelemetryConfiguration = load_config_file(path)
+        with _without_errors_in_logs(load_config_file.__module__):
+            configuration: OpenTelemetryConfiguration = load_config_file(path)
         _add_resource(configuration, settings)
         configure_sdk(configuration)
+        follow_forks(
+            trace.get_tracer_provider(), metrics.get_meter_provider(), _logs.get_logger_provider()
+        )
         if propagate.get_global_textmap().extract({}) is None:
             propagate.set_global_textmap(NoPropagator())
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigurationFileError(f"cannot be used: {reason}") from error
+
+
+@contextmanager
+def _without_errors_in_logs(name: str) -> Iterator[None]:
+    """Keep the logger quiet about what is raised as well: some of it with a whole traceback."""
+    logger = logging.getLogger(name)
+
+    def no_error(record: logging.LogRecord) -> bool:
+        return record.levelno < logging.ERROR
+
+    logger.addFilter(no_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(no_error)
 
 
 def _add_resource(configuration: "OpenTelemetryConfiguration", settings: Settings) -> None:

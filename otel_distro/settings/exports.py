@@ -35,9 +35,10 @@ def read_export(reader: Reader, signal: Signal, said: InCode) -> Export:
         ),
         _OTLP_ONLY,
     )
+    by_name = "grpc" if "otlp_proto_grpc" in exporters else "http/protobuf"
     return Export(
         exporters=tuple(name for name in exporters if name != "none"),
-        endpoint=_endpoint(_OfSignal(reader, signal), said),
+        endpoint=_endpoint(_OfSignal(reader, signal), said, by_name),
     )
 
 
@@ -61,10 +62,9 @@ class _OfSignal:
         return own if self.reader.text(own) is not None else names.otlp(setting)
 
 
-def _endpoint(otlp: _OfSignal, said: InCode) -> Endpoint:
+def _endpoint(otlp: _OfSignal, said: InCode, by_name: str) -> Endpoint:
     protocol: Protocol = cast(
-        "Protocol",
-        otlp.get("PROTOCOL", partial(parsing.choice, of=get_args(Protocol)), "http/protobuf"),
+        "Protocol", otlp.get("PROTOCOL", partial(parsing.choice, of=get_args(Protocol)), by_name)
     )
     client_key, client_certificate = _client_certificate(otlp)
     headers = partial(parsing.pairs, secret=True, lower=True)
