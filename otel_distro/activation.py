@@ -1,5 +1,7 @@
 """Makes the providers global. Imports the SDK, so only after the environment was corrected."""
 
+import os
+
 from opentelemetry import _logs, metrics, propagate, trace
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
@@ -7,15 +9,29 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from otel_distro.instrumentation import LogBridge
 from otel_distro.notices import describe, notice
-from otel_distro.providers import build_providers
+from otel_distro.providers import Providers, follow_forks
 from otel_distro.providers.declarative import ConfigurationFileError, apply_configuration_file
-from otel_distro.settings import Settings
+from otel_distro.resource import unknown_service
+from otel_distro.settings import Settings, names
 
 
 def set_providers(settings: Settings) -> None:
-    """Set the global providers and propagator, from the configuration file or the settings."""
-    if not (settings.config_file is not None and _from_file(settings.config_file, settings)):
+    """Set the global providers and propagator, from the configuration file or the settings.
+
+    A provider that somebody set before stays, and is named.
+    """
+    before = [type(one).__name__ for one in global_providers() if not _is_placeholder(one)]
+    if before:
+        notice(
+            "providers set before",
+            f"{', '.join(before)} was set before ours, and stays. To use ours, remove what sets "
+            "it, or let it run after otel_distro.configure().",
+        )
+    if settings.config_file is None:
         _from_settings(settings)
+    else:
+        _from_file(settings.config_file, settings)
+    follow_forks(*sdk_providers())
 
 
 def bridge_logging(settings: Settings) -> LogBridge | None:
@@ -28,44 +44,50 @@ def bridge_logging(settings: Settings) -> LogBridge | None:
     return bridge
 
 
-def _from_file(path: str, settings: Settings) -> bool:
+def _from_file(path: str, settings: Settings) -> None:
     try:
         apply_configuration_file(path, settings)
     except ConfigurationFileError as error:
-        notice("OTEL_CONFIG_FILE", f"OTEL_CONFIG_FILE={path} {error}; using the variables.")
-        return False
-    return True
+        notice(
+            "OTEL_CONFIG_FILE",
+            f"OTEL_CONFIG_FILE={path} {error}; what it did not set, the variables say.",
+        )
+        _from_settings(settings)
 
 
 def _from_settings(settings: Settings) -> None:
-    if any(sdk_providers()):
-        notice(
-            "providers set before",
-            "OpenTelemetry providers were set before ours, which are not used. Remove what sets "
-            "them, or let it run after otel_distro.configure().",
-        )
-        return
     if settings.service.name is None:
+        name = unknown_service()
         notice(
             "no service name",
-            "no service name is set; telemetry says unknown_service. Set OTEL_SERVICE_NAME.",
+            f"no service name is set; telemetry says {name}. Set {names.SERVICE_NAME}.",
         )
-    providers = build_providers(settings)
-    trace.set_tracer_provider(providers.tracer_provider)
-    metrics.set_meter_provider(providers.meter_provider)
-    _logs.set_logger_provider(providers.logger_provider)
+        # For the children, so that they do not say it again.
+        os.environ[names.SERVICE_NAME] = name
+    providers = Providers(settings)
+    if _is_placeholder(trace.get_tracer_provider()):
+        trace.set_tracer_provider(providers.tracer_provider)
+    if _is_placeholder(metrics.get_meter_provider()):
+        metrics.set_meter_provider(providers.meter_provider)
+    if _is_placeholder(_logs.get_logger_provider()):
+        _logs.set_logger_provider(providers.logger_provider)
     propagate.set_global_textmap(providers.propagator)
 
 
+def global_providers() -> tuple[object, ...]:
+    """Return the global providers, or the API's placeholders for them."""
+    return trace.get_tracer_provider(), metrics.get_meter_provider(), _logs.get_logger_provider()
+
+
 def sdk_providers() -> list[object]:
-    """Return the global providers that are the SDK's, not the API's placeholders."""
-    everywhere: tuple[object, ...] = (
-        trace.get_tracer_provider(),
-        metrics.get_meter_provider(),
-        _logs.get_logger_provider(),
-    )
+    """Return the global providers that are the SDK's."""
     kinds = (TracerProvider, MeterProvider, LoggerProvider)
-    return [provider for provider in everywhere if isinstance(provider, kinds)]
+    return [provider for provider in global_providers() if isinstance(provider, kinds)]
+
+
+def _is_placeholder(provider: object) -> bool:
+    kind = type(provider)
+    return kind.__module__.startswith("opentelemetry.") and "Proxy" in kind.__name__
 
 
 def call(provider: object, method: str, *arguments: int) -> bool:

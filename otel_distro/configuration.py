@@ -4,12 +4,14 @@ Light to import: the SDK reads some variables when it is imported and raises for
 comes after `prepare()` has corrected them.
 """
 
+import os
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from otel_distro.notices import notice
+from otel_distro.notices import describe, notice
 from otel_distro.settings import InCode, ServiceKind, Settings, read_settings
+from otel_distro.settings.names import RESOURCE_DETECTORS
 
 if TYPE_CHECKING:
     from otel_distro.instrumentation import LogBridge
@@ -25,6 +27,7 @@ class Telemetry:
     def __init__(self, settings: Settings, bridge: "LogBridge | None" = None) -> None:
         self.settings = settings
         self._bridge = bridge
+        self._stopped = False
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what is queued. Returns whether all of it went in time. Does not raise."""
@@ -34,9 +37,15 @@ class Telemetry:
         return all([call(part, "force_flush", timeout_millis) for part in sdk_providers()])  # noqa: C419
 
     def shutdown(self) -> None:
-        """Send what is queued, and stop. Happens by itself when the interpreter exits."""
+        """Send what is queued, and stop; a second call does nothing.
+
+        Happens by itself when the interpreter exits. Does not raise.
+        """
         from otel_distro.activation import call, sdk_providers
 
+        if self._stopped:
+            return
+        self._stopped = True
         if self._bridge is not None:
             self._bridge.uninstall()
         for part in sdk_providers():
@@ -86,20 +95,20 @@ def configure(
         headers=headers or {},
     )
     with _lock:
-        if _active is None:
-            telemetry = activate(prepare(said))
-            if instrument and not telemetry.settings.disabled:
-                from otel_distro.instrumentation import instrument_all
+        if _active is not None:
+            if said != InCode():
+                notice(
+                    "configured twice",
+                    "configure() found this process configured already and changed nothing; its "
+                    "arguments are ignored. Say them as OTEL_* variables instead.",
+                )
+            return _active
+        telemetry = activate(prepare(said))
+        if instrument and not telemetry.settings.disabled:
+            from otel_distro.instrumentation import instrument_all
 
-                instrument_all(telemetry.settings)
-            return telemetry
-    if said != InCode():
-        notice(
-            "configured twice",
-            "configure() found this process configured already and changed nothing; its "
-            "arguments are ignored. Say them as OTEL_* variables instead.",
-        )
-    return _active
+            instrument_all(telemetry.settings)
+        return telemetry
 
 
 def prepare(said: InCode | None = None) -> Settings:
@@ -118,9 +127,25 @@ def activate(settings: Settings) -> Telemetry:
         if _active is None:
             bridge = None
             if not settings.disabled:
-                from otel_distro.activation import bridge_logging, set_providers
-
-                set_providers(settings)
-                bridge = bridge_logging(settings)
+                try:
+                    bridge = _set_up(settings)
+                except Exception as error:  # noqa: BLE001 - the application goes on without us
+                    notice(
+                        "set-up",
+                        f"telemetry could not be set up ({describe(error)}); the application "
+                        "runs without it. This is a fault of blipee-otel-distro: please report it.",
+                    )
             _active = Telemetry(settings, bridge)
         return _active
+
+
+def _set_up(settings: Settings) -> "LogBridge | None":
+    # The SDK runs the detectors of this variable while it is imported, and waits for each.
+    detectors = os.environ.pop(RESOURCE_DETECTORS, None)
+    try:
+        from otel_distro.activation import bridge_logging, set_providers
+    finally:
+        if detectors is not None:
+            os.environ[RESOURCE_DETECTORS] = detectors
+    set_providers(settings)
+    return bridge_logging(settings)

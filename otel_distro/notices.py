@@ -24,7 +24,7 @@ def notice(key: str, text: str) -> None:
     try:
         sys.stderr.write(f"{PREFIX}{line}\n")
         sys.stderr.flush()
-    except (AttributeError, OSError, ValueError):
+    except Exception:  # noqa: BLE001, S110 - stderr may be anything the application put there
         pass
 
 

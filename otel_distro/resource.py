@@ -32,6 +32,11 @@ class BlipeeResourceDetector(ResourceDetector):
         return Resource(_service_attributes(read_settings().service))
 
 
+def unknown_service() -> str:
+    """Return the specification's name for a service that nobody named."""
+    return f"unknown_service:{Path(sys.executable or 'python').name}"
+
+
 def create_resource(settings: Settings) -> Resource:
     """Build the resource; later wins: detectors, ours, the standard variables, what code said.
 
@@ -44,8 +49,7 @@ def create_resource(settings: Settings) -> Resource:
             "telemetry.sdk.language": "python",
             "telemetry.sdk.name": "opentelemetry",
             "telemetry.sdk.version": sdk_version,
-            # The specification's name for a service that nobody named.
-            "service.name": f"unknown_service:{Path(sys.executable or 'python').name}",
+            "service.name": unknown_service(),
         }
     )
     for found in (

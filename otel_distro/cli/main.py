@@ -1,15 +1,17 @@
 """`blipee-otel`: the commands and their exit codes."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
 
 from otel_distro.cli import collector
 from otel_distro.version import __version__
 
 EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,15 +25,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     collector.add_commands(commands)
     parsed = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code: int = parsed.run(parsed)
     except KeyboardInterrupt:
-        return 130
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has what it wanted.
         sys.stderr.close()
         return EXIT_OK
     return code
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from otel_distro.collector.errors import CollectorError
 from otel_distro.collector.locate import (
@@ -46,6 +47,16 @@ def build(progress: Progress) -> Path:
     if existing is not None:
         return existing
     cache = cache_dir()
+    try:
+        return _build_in(cache, progress)
+    except OSError as error:
+        raise CollectorError(
+            f"the Collector could not be kept in {cache}: {error}. Set XDG_CACHE_HOME to a folder "
+            f"that can be written, or {BINARY_VARIABLE} to the path of a Collector."
+        ) from error
+
+
+def _build_in(cache: Path, progress: Progress) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with _only_one(cache / "lock", progress):
         if cached_binary().exists():  # another process built it while this one waited
@@ -78,20 +89,7 @@ def _compile(folder: Path, cache: Path, progress: Progress) -> None:
             [str(go), "install", f"{_BUILDER}@v{version()}"],
             [str(folder / "bin" / "builder"), "--config", str(own), "--ldflags", "-s -w"],
         ):
-            with subprocess.Popen(
-                arguments,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=environment,
-                cwd=folder,
-            ) as process:
-                for line in process.stdout or ():
-                    sink.write(line)
-                    for logged, step in _STEPS.items():
-                        if logged in line:
-                            progress.step(step)
-            if process.returncode != 0:
+            if _run(arguments, environment, folder, sink, progress) != 0:
                 break
         else:
             return
@@ -101,6 +99,36 @@ def _compile(folder: Path, cache: Path, progress: Progress) -> None:
         f"All of it is in {log}. It needs the network, and some 4 GB of disk, the first time; "
         f"{BINARY_VARIABLE}=/path/of/otelcol uses one that is there."
     )
+
+
+def _run(
+    arguments: list[str],
+    environment: dict[str, str],
+    folder: Path,
+    sink: TextIO,
+    progress: Progress,
+) -> int:
+    with subprocess.Popen(
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        cwd=folder,
+        # The compiler starts processes of its own, which end with it.
+        start_new_session=True,
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                sink.write(line)
+                for logged, step in _STEPS.items():
+                    if logged in line:
+                        progress.step(step)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode
 
 
 @contextmanager

@@ -34,7 +34,13 @@ def version() -> str:
 
 def cache_dir() -> Path:
     """Return the user's cache for this manifest: another manifest has another folder."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        raise CollectorError(
+            "there is no home folder to keep a Collector in. Set XDG_CACHE_HOME to a folder, or "
+            f"{BINARY_VARIABLE} to the path of a Collector."
+        ) from None
     digest = hashlib.sha256(manifest().read_bytes()).hexdigest()[:12]
     return base / "blipee-otel" / f"otelcol-{version()}-{digest}"
 

@@ -20,7 +20,7 @@ class Endpoint:
         headers: Sent with each request. May hold secrets: kept out of `repr`.
         timeout_s: Seconds a request may take.
         compression: Of request bodies.
-        insecure: gRPC only: plain text where the URL has no scheme to tell.
+        insecure: gRPC only, where the URL has no scheme to tell: plain text instead of TLS.
         certificate: Path of a CA bundle to trust instead of the system's.
         client_key: Path of the private key for mTLS.
         client_certificate: Path of the certificate for mTLS.

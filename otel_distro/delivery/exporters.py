@@ -66,9 +66,12 @@ def _http_arguments(endpoint: Endpoint) -> dict[str, Any]:
 def _grpc_arguments(endpoint: Endpoint) -> dict[str, Any]:
     import grpc
 
-    secure = endpoint.url.startswith("https://") or endpoint.insecure is False
+    secure = endpoint.url.startswith("https://") or not (
+        endpoint.url.startswith("http://") or endpoint.insecure
+    )
     credentials = None
-    if secure:
+    # Without files of ours the exporter finds its own, a credential provider's among them.
+    if secure and (endpoint.certificate or endpoint.client_key):
         credentials = grpc.ssl_channel_credentials(
             _read(endpoint.certificate),
             _read(endpoint.client_key),

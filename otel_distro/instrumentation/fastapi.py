@@ -8,11 +8,12 @@ from fastapi import FastAPI
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.trace import Status, StatusCode, get_current_span, get_tracer
-from opentelemetry.util.http import sanitize_method
+from opentelemetry.util.http import ExcludeList, parse_excluded_urls, sanitize_method
 from starlette.background import BackgroundTask
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from otel_distro.instrumentation.exceptions import remember_context
 from otel_distro.instrumentation.routes import find_route
 from otel_distro.notices import describe, notice
 from otel_distro.version import __version__
@@ -40,11 +41,12 @@ class FastAPIInstrumentor(BaseInstrumentor):
             "tracer_provider": kwargs.get("tracer_provider"),
             "meter_provider": kwargs.get("meter_provider"),
         }
+        excluded = parse_excluded_urls(options["excluded_urls"])
         original = FastAPI.build_middleware_stack
 
         def build_middleware_stack(app: FastAPI) -> ASGIApp:
             stack = original(app)
-            return _Outermost(stack, _instrumented(stack, options))
+            return _Outermost(stack, _instrumented(stack, options), excluded)
 
         run_task = BackgroundTask.__call__
 
@@ -83,15 +85,23 @@ class _Outermost:
     where it finds it.
     """
 
-    def __init__(self, stack: ASGIApp, instrumented: ASGIApp) -> None:
+    def __init__(self, stack: ASGIApp, instrumented: ASGIApp, excluded: ExcludeList) -> None:
         self._stack = stack
         self.app = instrumented
+        self._excluded = excluded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _SEEN in scope:
             await self._stack(scope, receive, send)
             return
         scope[_SEEN] = []
+        root_path = scope.get("root_path")
+        if root_path and scope["type"] == "http":
+            # Upstream compares the whole path; a proxy's prefix hides that of a health check.
+            below = scope["path"].removeprefix(root_path)
+            if self._excluded.url_disabled(f"{scope.get('scheme', 'http')}://localhost{below}"):
+                await self._stack(scope, receive, send)
+                return
         await self.app(scope, receive, send)
 
 
@@ -106,10 +116,7 @@ class _RecordException:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        answered = False
+        answered = scope["type"] != "http"
 
         async def watched_send(message: Message) -> None:
             nonlocal answered
@@ -119,6 +126,7 @@ class _RecordException:
         try:
             await self.app(scope, receive, watched_send)
         except Exception as error:
+            remember_context(error)
             recorded: list[BaseException] = scope.get(_SEEN, [])
             span = get_current_span()
             if not answered and span.is_recording() and not any(error is one for one in recorded):
@@ -131,7 +139,8 @@ class _RecordException:
 
 def _span_details(scope: Scope) -> tuple[str, dict[str, str]]:
     """Return the span's name and `http.route`. Never raises: routing is the application's."""
-    method = sanitize_method(scope.get("method", "").strip())
+    # A WebSocket has no method: its span is named by the route alone, as upstream means to.
+    method = sanitize_method(scope["method"].strip()) if "method" in scope else ""
     if method == "_OTHER":
         method = "HTTP"
     try:

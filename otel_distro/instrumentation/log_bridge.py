@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context
 from opentelemetry._logs import LogRecord, SeverityNumber
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
 from opentelemetry.instrumentation.log_utils import std_to_otel
 from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.trace import get_current_span
 from opentelemetry.util.types import AnyValue
 
+from otel_distro.instrumentation.exceptions import context_of
+from otel_distro.logger import records
+from otel_distro.logger.fields import current_fields
 from otel_distro.notices import describe, notice
 from otel_distro.settings import LogCapture
 
@@ -28,14 +32,6 @@ if TYPE_CHECKING:
 
 # What the SDK says of a failing export must not become the next thing to export.
 _OWN_LOGGERS: Final = ("opentelemetry", "otel_distro")
-
-# Attributes of every record; what is left was given by the application with `extra`.
-_STANDARD: Final = frozenset(
-    logging.LogRecord("", 0, "", 0, "", (), None).__dict__
-    | {"message": None, "asctime": None, "taskName": None}
-)
-# uvicorn repeats its message with terminal colours in it.
-_NOISE: Final = frozenset({"color_message"})
 
 _SEVERITY_TEXT: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
@@ -57,16 +53,23 @@ class LogBridge:
         original = self._original = logging.Logger.callHandlers
 
         def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-            original(logger, record)
-            self.export(record)
+            try:
+                original(logger, record)
+            finally:
+                if self._original is not None:
+                    self.export(record)
 
+        self._ours = call_handlers
         logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign, assignment]
 
     def uninstall(self) -> None:
         """Stop exporting."""
-        if self._original is not None:
+        if self._original is None:
+            return
+        if logging.Logger.callHandlers is self._ours:
             logging.Logger.callHandlers = self._original  # type: ignore[method-assign, assignment]
-            self._original = None
+        # Somebody else's wrapper around ours stays where it is; ours then only passes on.
+        self._original = None
 
     def export(self, record: logging.LogRecord) -> None:
         """Emit one record. Never raises, and never exports what exporting it brings about."""
@@ -91,25 +94,32 @@ class LogBridge:
         return LogRecord(
             timestamp=int(record.created * 1e9),
             observed_timestamp=time_ns(),
-            context=context.get_current(),
+            context=_context_of(record),
             severity_text=_SEVERITY_TEXT.get(record.levelname, record.levelname),
             severity_number=std_to_otel(record.levelno)
             if record.levelno
             else SeverityNumber.UNSPECIFIED,
-            body=record.getMessage(),
+            body=_body(record),
             attributes=self._attributes(record),
         )
 
     def _attributes(self, record: logging.LogRecord) -> dict[str, AnyValue]:
-        attributes: dict[str, AnyValue] = {
-            key: _value(value)
-            for key, value in record.__dict__.items()
-            if key not in _STANDARD and key not in _NOISE
-        }
+        said = records.attached(record)
+        if said is not None:  # a record of our logger, which has read it already
+            attributes: dict[str, AnyValue] = {**records.attributes(said)}
+        else:
+            attributes = self._undeclared(record)
         if self._capture.code_attributes:
             attributes["code.file.path"] = record.pathname
             attributes["code.function.name"] = record.funcName
             attributes["code.line.number"] = record.lineno
+        return attributes
+
+    def _undeclared(self, record: logging.LogRecord) -> dict[str, AnyValue]:
+        attributes: dict[str, AnyValue] = {**records.context_attributes(current_fields())}
+        for key, value in record.__dict__.items():
+            if key not in records.STANDARD and key not in records.NOISE:
+                attributes[key] = _value(value)
         if record.exc_info and record.exc_info[1] is not None:
             kind, error, trace = record.exc_info
             # https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-logs/
@@ -119,6 +129,20 @@ class LogBridge:
                 traceback.format_exception(kind, error, trace)
             )
         return attributes
+
+
+def _context_of(record: logging.LogRecord) -> Context:
+    """Return the current context; for the exception of a request that has ended, the request's."""
+    current = context.get_current()
+    if record.exc_info and not get_current_span(current).get_span_context().is_valid:
+        return context_of(record.exc_info[1]) or current
+    return current
+
+
+def _body(record: logging.LogRecord) -> AnyValue:
+    if isinstance(record.msg, Mapping) and not record.args:
+        return _value(record.msg)
+    return record.getMessage()
 
 
 def _value(value: object) -> AnyValue:

@@ -31,7 +31,7 @@ def find_route(scope: Scope) -> str | None:
     Args:
         scope: Of an HTTP or WebSocket request, with the application in `scope["app"]`.
     """
-    return _find(scope["app"].routes, scope, prefix="", depth=0)
+    return _find(scope["app"].routes, scope, prefix=_mounted_at(scope), depth=0)
 
 
 def _find(routes: Sequence[BaseRoute], scope: Scope, *, prefix: str, depth: int) -> str | None:
@@ -56,13 +56,36 @@ def _find(routes: Sequence[BaseRoute], scope: Scope, *, prefix: str, depth: int)
 
 
 def _inside(mount: Any, scope: Scope, *, prefix: str, depth: int) -> str | None:  # noqa: ANN401 - as `iter_route_contexts` yields it
-    if mount.routes:
-        return _find(mount.routes, scope, prefix=prefix, depth=depth)
+    routes = mount.routes or _routes_behind_middleware(mount.app)
+    if routes:
+        return _find(routes, scope, prefix=prefix, depth=depth)
     found = _wsgi_route(mount.app, scope)
     if found is not None:
         return prefix + found
     # Static files and foreign applications: the mount is all that is known.
     return prefix or None
+
+
+def _routes_behind_middleware(app: object) -> Sequence[BaseRoute]:
+    """Return the routes of an application that is wrapped in middleware, as `.app` leads there."""
+    for _ in range(_MAX_MOUNTS):
+        app = getattr(app, "app", None)
+        routes: Any = getattr(app, "routes", None)
+        if isinstance(routes, list):
+            return routes
+    return ()
+
+
+def _mounted_at(scope: Scope) -> str:
+    """Return the template of the mounts above the application, which is not the outermost then.
+
+    They are known by what they matched; values of path parameters become their names again.
+    """
+    if "app_root_path" not in scope:
+        return ""
+    above: str = scope.get("root_path", "").removeprefix(scope["app_root_path"])
+    names = {str(value): name for name, value in scope.get("path_params", {}).items()}
+    return "/".join(f"{{{names[part]}}}" if part in names else part for part in above.split("/"))
 
 
 def _wsgi_route(app: object, scope: Scope) -> str | None:

@@ -1,5 +1,5 @@
 """Builds the providers of the OpenTelemetry API from settings."""
 
-from otel_distro.providers.build import Providers, build_providers
+from otel_distro.providers.build import Providers, follow_forks
 
-__all__ = ["Providers", "build_providers"]
+__all__ = ["Providers", "follow_forks"]

@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from opentelemetry.propagators.textmap import TextMapPropagator
@@ -17,12 +16,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otel_distro.delivery import log_exporter, metric_exporter, span_exporter
 from otel_distro.notices import describe, notice
-from otel_distro.providers.components import (
-    create_id_generator,
-    create_propagator,
-    create_sampler,
-    load_plugin,
-)
+from otel_distro.providers.plugins import load_plugin
+from otel_distro.providers.propagation import create_propagator
+from otel_distro.providers.sampling import create_id_generator, create_sampler
 from otel_distro.resource import create_resource
 from otel_distro.settings import Batch, Export, Settings, Signal
 
@@ -31,27 +27,38 @@ E = TypeVar("E")
 _OTLP_NAMES = frozenset({"otlp", "otlp_proto_http", "otlp_proto_grpc"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Providers:
-    """What was built, not yet made global."""
+    """Providers that are built when they are asked for, all with one resource.
 
-    tracer_provider: TracerProvider
-    meter_provider: MeterProvider
-    logger_provider: LoggerProvider
-    propagator: TextMapPropagator
+    A part that cannot be built is left out and named once.
+    """
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
 
-def build_providers(settings: Settings) -> Providers:
-    """Build all providers. A part that cannot be built is left out and named once."""
-    resource = create_resource(settings)
-    providers = Providers(
-        tracer_provider=_tracer_provider(settings, resource),
-        meter_provider=_meter_provider(settings, resource),
-        logger_provider=_logger_provider(settings, resource),
-        propagator=create_propagator(settings),
-    )
-    follow_forks(providers.tracer_provider, providers.meter_provider, providers.logger_provider)
-    return providers
+    @cached_property
+    def _resource(self) -> Resource:
+        return create_resource(self._settings)
+
+    @cached_property
+    def tracer_provider(self) -> TracerProvider:
+        """The provider of tracers."""
+        return _tracer_provider(self._settings, self._resource)
+
+    @cached_property
+    def meter_provider(self) -> MeterProvider:
+        """The provider of meters."""
+        return _meter_provider(self._settings, self._resource)
+
+    @cached_property
+    def logger_provider(self) -> LoggerProvider:
+        """The provider of loggers."""
+        return _logger_provider(self._settings, self._resource)
+
+    @cached_property
+    def propagator(self) -> TextMapPropagator:
+        """The propagator of context."""
+        return create_propagator(self._settings)
 
 
 def follow_forks(*providers: object) -> None:

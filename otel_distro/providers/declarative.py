@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from opentelemetry import _logs, metrics, propagate, trace
+from opentelemetry import propagate
 
-from otel_distro.providers.build import follow_forks
-from otel_distro.providers.components import NoPropagator
+from otel_distro.providers.propagation import NoPropagator
 from otel_distro.resource import create_resource
 from otel_distro.settings import Settings
 
@@ -44,13 +43,10 @@ def apply_configuration_file(path: str, settings: Settings) -> None:
             configuration: OpenTelemetryConfiguration = load_config_file(path)
         _add_resource(configuration, settings)
         configure_sdk(configuration)
-        follow_forks(
-            trace.get_tracer_provider(), metrics.get_meter_provider(), _logs.get_logger_provider()
-        )
         if propagate.get_global_textmap().extract({}) is None:
             propagate.set_global_textmap(NoPropagator())
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise ConfigurationFileError(f"cannot be used: {reason}") from error
 
 

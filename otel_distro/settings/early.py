@@ -3,11 +3,11 @@
 `opentelemetry.propagate` and `opentelemetry.context` load what `OTEL_PROPAGATORS` and
 `OTEL_PYTHON_CONTEXT` name when they are imported, and raise where that is not installed. Under
 `opentelemetry-instrument` this happens before any distribution is asked, and the application does
-not start. `blipee_otel.pth` runs `correct()` when the interpreter starts and one of them is set.
+not start. `blipee_otel.pth` calls `correct()` when the interpreter starts, if one of them is set
+and the process was started for instrumentation.
 """
 
 import os
-import sys
 
 from otel_distro.notices import notice
 from otel_distro.settings import names, parsing
@@ -16,9 +16,7 @@ from otel_distro.settings.reader import Reader
 
 
 def correct() -> None:
-    """Take refused values out of the environment, in a process started for instrumentation."""
-    if not _started_for_instrumentation():
-        return
+    """Take refused values out of the environment, and say so unless the SDK is disabled."""
     reader = Reader(os.environ)
     read_propagators(reader)
     read_context(reader)
@@ -31,11 +29,3 @@ def correct() -> None:
             del os.environ[name]
         else:
             os.environ[name] = value
-
-
-def _started_for_instrumentation() -> bool:
-    command = sys.orig_argv[1] if len(sys.orig_argv) > 1 else ""
-    return (
-        os.path.basename(command) == "opentelemetry-instrument"  # noqa: PTH119 - start-up time
-        or "auto_instrumentation" in os.environ.get("PYTHONPATH", "")
-    )

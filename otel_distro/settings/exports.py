@@ -1,7 +1,9 @@
 """Where each signal goes, and in what batches."""
 
+from base64 import b64encode
 from functools import partial
 from typing import Final, TypeVar, cast, get_args
+from urllib.parse import unquote, urlsplit
 
 from otel_distro.delivery import Compression, Endpoint, Protocol
 from otel_distro.settings import names, parsing
@@ -42,6 +44,11 @@ def read_export(reader: Reader, signal: Signal, said: InCode) -> Export:
     )
 
 
+# Milliseconds, as the specification has it. Python's exporters read seconds: a `10` is most
+# likely meant as those.
+_TIMEOUT: Final = partial(parsing.whole_number, unit="milliseconds", minimum=100, example=10_000)
+
+
 class _OfSignal:
     """Reads OTLP settings of one signal; where it has none of its own, the general ones."""
 
@@ -68,13 +75,14 @@ def _endpoint(otlp: _OfSignal, said: InCode, by_name: str) -> Endpoint:
     )
     client_key, client_certificate = _client_certificate(otlp)
     headers = partial(parsing.pairs, secret=True, lower=True)
-    # Milliseconds, as the specification has it; the Python exporters read seconds.
-    timeout_ms = otlp.get("TIMEOUT", partial(parsing.milliseconds, example=10_000), 10_000)
+    timeout_ms = otlp.get("TIMEOUT", _TIMEOUT, 10_000)
     compressions = partial(parsing.choice, of=get_args(Compression))
+    url, credentials = _without_credentials(_url(otlp, protocol, said))
+    sent = said.headers or otlp.get("HEADERS", headers, dict[str, str](), "no headers")
     return Endpoint(
-        url=_url(otlp, protocol, said),
+        url=url,
         protocol=protocol,
-        headers=said.headers or otlp.get("HEADERS", headers, dict[str, str](), "no headers"),
+        headers={**credentials, **sent},
         timeout_s=timeout_ms / 1000,
         compression=cast("Compression", otlp.get("COMPRESSION", compressions, "none")),
         insecure=otlp.get("INSECURE", optional(parsing.boolean), None),
@@ -92,7 +100,38 @@ def _url(otlp: _OfSignal, protocol: Protocol, said: InCode) -> str:
     whole = base if protocol == "grpc" else f"{base.rstrip('/')}/v1/{otlp.signal}"
     if said.endpoint is not None:
         return whole
-    return otlp.reader.get(names.otlp("ENDPOINT", otlp.signal), url, whole)
+    own = names.otlp("ENDPOINT", otlp.signal)
+    if otlp.reader.text(own) is None:
+        whole = _url_of_the_seed(otlp, own, url, whole)
+    return otlp.reader.get(own, url, whole)
+
+
+def _url_of_the_seed(otlp: _OfSignal, own: str, url: Parser[str], otherwise: str) -> str:
+    """Read the seed's name for the endpoint of a signal: used where no standard one is set."""
+    name = names.SEED_ENDPOINTS.get(otlp.signal, "")
+    if otlp.reader.text(name) is None:
+        return otherwise
+    if otlp.reader.text(names.otlp("ENDPOINT")) is not None:
+        hint = f"{name} is not used, because {names.otlp('ENDPOINT')} is set. Use {own}."
+    else:
+        otherwise = otlp.reader.get(name, url, otherwise)
+        hint = f"{name} is used as the endpoint of {otlp.signal}. Use {own}, the standard name."
+    # The application's own, which it may read itself.
+    if otlp.reader.corrections.pop(name, own) == own:
+        otlp.reader.problems.append(hint)
+    # Also for child processes, which then do not repeat the line.
+    otlp.reader.corrections[own] = otherwise
+    return otherwise
+
+
+def _without_credentials(url: str) -> tuple[str, dict[str, str]]:
+    """Take `user:password@` out of a URL, which is shown in errors, into a header, which is not."""
+    parts = urlsplit(url)
+    user, separator, host = parts.netloc.rpartition("@")
+    if not separator:
+        return url, {}
+    basic = b64encode(unquote(user).encode()).decode()
+    return parts._replace(netloc=host).geturl(), {"authorization": f"Basic {basic}"}
 
 
 def _client_certificate(otlp: _OfSignal) -> tuple[str | None, str | None]:

@@ -10,6 +10,7 @@ from otel_distro.settings.names import Signal
 
 ServiceKind = Literal["api", "agents", "ml", "database", "frontend"]
 InstrumentationSource = Literal["blipee", "upstream"]
+LogFormat = Literal["pretty", "json", "off"]
 
 # The probes of orchestrators and load balancers: once a second from everywhere, of interest to
 # nobody. Matched against the whole URL, hence the anchors.
@@ -109,13 +110,31 @@ class LogCapture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogOutput:
+    """How the logger prints, where the application has no handlers.
+
+    Attributes:
+        format: For people, as JSON, or not at all.
+        level: The numeric level from which on our loggers speak.
+        level_is_set: Whether somebody said the level: it then counts for our loggers even where
+            the application has configured others.
+        colors: Whether a terminal gets colors.
+    """
+
+    format: LogFormat = "pretty"
+    level: int = 10
+    level_is_set: bool = False
+    colors: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be set.
 
     Attributes:
         problems: One line for each value that was refused: which, why, what to write.
-        environment: What the environment must hold for the parts that read it themselves
-            (the SDK and the instrumentation libraries): refused values taken out (None), our
+        corrections: What the environment must hold for the parts that read it themselves (the
+            SDK and the instrumentation libraries): refused values taken out (None), our
             defaults put in.
     """
 
@@ -131,18 +150,19 @@ class Settings:
     metric_interval_ms: int
     metric_timeout_ms: int
     log_capture: LogCapture
+    log_output: LogOutput = LogOutput()
     excluded_urls: tuple[str, ...]
     disabled_instrumentations: tuple[str, ...]
     instrumentation: InstrumentationSource
     problems: tuple[str, ...] = ()
-    environment: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    corrections: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
 
     def correct_environment(self) -> None:
-        """Apply `environment` to this process and, through it, to its children.
+        """Apply `corrections` to this process and, through it, to its children.
 
         Children then start clean and do not repeat the lines about refused values.
         """
-        for name, value in self.environment.items():
+        for name, value in self.corrections.items():
             if value is None:
                 os.environ.pop(name, None)
             else:

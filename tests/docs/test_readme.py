@@ -1,12 +1,15 @@
 """The documentation says what is so: its commands are run, its paths exist, its names are real."""
 
+import os
 import re
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 from support.far_side import running_collector
-from support.instrumented import serving
+from support.instrumented import BIN, serving
 from support.ports import free_ports
 
 from otel_distro.settings import names
@@ -23,11 +26,30 @@ def block(language, after):
     return found[1]
 
 
+@pytest.fixture(scope="module")
+def a_users_environment(tmp_path_factory):
+    """A new environment with what the first of the three lines installs, from a built wheel."""
+    folder = tmp_path_factory.mktemp("user")
+    install = block("sh", "executed by tests/docs").strip().splitlines()[0]
+    assert install.startswith("pip install path/to/this/checkout ")
+    uv(["build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)])
+    (wheel,) = folder.glob("*.whl")
+    uv(["venv", "--quiet", "--python", sys.executable, str(folder / "venv")])
+    others = install.split()[3:]
+    python = str(folder / "venv" / "bin" / "python")
+    constraints = ["-c", str(ROOT / "constraints.txt")]
+    uv(["pip", "install", "--quiet", "--python", python, *constraints, str(wheel), *others])
+    return folder / "venv" / "bin"
+
+
+def uv(arguments):
+    subprocess.run([str(BIN / "uv"), *arguments], check=True)
+
+
 @pytest.mark.collector
-def test_the_three_lines_instrument_the_application_of_the_readme(tmp_path):
+def test_the_three_lines_instrument_the_application_of_the_readme(a_users_environment, tmp_path):
     (tmp_path / "app.py").write_text(block("python", "Instrument your own application"))
-    install, export, run = block("sh", "executed by tests/docs").strip().splitlines()
-    assert install == "pip install blipee-otel-distro", "what `make` did with this checkout"
+    _, export, run = block("sh", "executed by tests/docs").strip().splitlines()
     variables = dict(word.split("=", 1) for word in export.removeprefix("export ").split())
     program, *command = run.split()
     assert program == "opentelemetry-instrument"
@@ -36,7 +58,9 @@ def test_the_three_lines_instrument_the_application_of_the_readme(tmp_path):
     with running_collector(tmp_path) as collector:
         assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://localhost:4318"
         variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.http
-        with serving([*command, "--port", str(port)], f"{url}/docs", tmp_path, variables):
+        variables["PATH"] = f"{a_users_environment}{os.pathsep}{os.environ['PATH']}"
+        command = [*command, "--port", str(port)]
+        with serving(command, f"{url}/docs", tmp_path, variables, tools=a_users_environment):
             urllib.request.urlopen(f"{url}/hello/you", timeout=10).close()
         spans = {span.record["name"]: span for span in collector.spans()}
         span = spans["GET /hello/{name}"]
@@ -47,6 +71,23 @@ def test_the_three_lines_instrument_the_application_of_the_readme(tmp_path):
             }
         measured = {metric.record["name"] for metric in collector.metrics()}
         assert "http.server.request.duration" in measured
+
+
+SHOW_CONFIGURATION = """
+from otel_distro.collector import config_dir
+print(*sorted(path.name for path in config_dir().iterdir()))
+"""
+
+
+def test_the_wheel_brings_the_collectors_configuration(a_users_environment):
+    done = subprocess.run(
+        [str(a_users_environment / "python"), "-c", SHOW_CONFIGURATION],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    shipped = sorted(path.name for path in (ROOT / "collector-config").iterdir())
+    assert done.stdout.split() == shipped
 
 
 def test_the_transcript_is_of_the_demo_as_it_is():

@@ -155,6 +155,7 @@ def test_an_unhandled_exception_is_on_the_span_and_in_the_log(collector, url, tm
     (log,) = [log for log in collector.logs() if "exception.type" in log.attributes]
     assert log.scope == "uvicorn.error"
     assert log.attributes["exception.message"] == "out of stock"
+    assert log.record["traceId"] == span.record["traceId"], "though the span had ended"
     assert log.attributes["exception.type"] == "RuntimeError"
 
 

@@ -219,6 +219,13 @@ def test_a_probe_of_a_mounted_application_is_judged_by_its_whole_url(instrument,
         assert len(telemetry.spans) == reported
 
 
+def test_a_probe_below_the_root_path_of_a_proxy_is_none_of_both(instrumented, call):
+    assert call(application(), "/pre/health", root_path="/pre").status_code == 200
+    assert (instrumented.spans, instrumented.points()) == ((), [])
+    assert call(application(), "/pre/items/7", root_path="/pre").status_code == 200
+    assert len(instrumented.spans) == len(instrumented.points()) == 1
+
+
 def test_an_application_made_before_is_instrumented(instrument, telemetry, call):
     app = application()
     instrument()

@@ -10,9 +10,11 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach,
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.trace import TracerProvider
 from support.instrumented import run_python
 
 from otel_distro.instrumentation import LogBridge
+from otel_distro.instrumentation.exceptions import remember_context
 from otel_distro.settings import LogCapture
 
 UNTOUCHED = logging.Logger.callHandlers
@@ -353,3 +355,49 @@ def test_the_root_logger_is_untouched():
     done = run_python(textwrap.dedent(ROOT), instrumented=False)
     assert done.stderr == "by the last resort\nINFO by basicConfig\n"
     assert done.stdout == "by the last resort; by basicConfig\n"
+
+
+def test_a_wrapper_that_came_later_stays_when_the_bridge_goes(exported, log):
+    bridge = exported.bridge()
+    ours, theirs = logging.Logger.callHandlers, []
+
+    def their_wrapper(logger, record):
+        theirs.append(record.getMessage())
+        ours(logger, record)
+
+    logging.Logger.callHandlers = their_wrapper
+    try:
+        bridge.uninstall()
+        log.warning("still theirs")
+    finally:
+        logging.Logger.callHandlers = UNTOUCHED
+    assert theirs == ["still theirs"]
+    assert exported.bodies == [], "and no longer ours"
+
+
+def test_a_handler_that_raises_does_not_cost_the_export(exported, log):
+    class Broken(logging.Handler):
+        def handle(self, record):
+            raise OSError("disk full")
+
+    log.addHandler(Broken())
+    exported.bridge()
+    with pytest.raises(OSError, match="disk full"):
+        log.warning("exported all the same")
+    assert exported.bodies == ["exported all the same"]
+
+
+def test_a_mapping_as_message_is_a_structured_body(exported, log):
+    exported.bridge()
+    log.warning({"order": 7, "paid": True})
+    assert exported.record.body == {"order": 7, "paid": True}
+
+
+def test_the_exception_of_a_request_that_ended_has_the_requests_trace(exported, log):
+    exported.bridge()
+    with TracerProvider().get_tracer("t").start_as_current_span("request") as span:
+        error = RuntimeError("late")
+        remember_context(error)
+    log.error("Exception in ASGI application", exc_info=error)
+    assert exported.record.trace_id == span.get_span_context().trace_id
+    assert exported.record.span_id == span.get_span_context().span_id

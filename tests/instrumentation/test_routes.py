@@ -8,6 +8,7 @@ import pytest
 from fastapi import APIRouter, FastAPI, WebSocket
 from fastapi.staticfiles import StaticFiles
 from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Match, Mount, Route, Router
 
@@ -261,3 +262,29 @@ def test_a_fastapi_without_flattened_routers_needs_nothing_to_flatten(monkeypatc
     )
     scope = {"type": "http", "method": "GET", "path": "/a/b", "headers": [(b"host", b"h")]}
     assert find_route({**scope, "app": app}) == "/a/b"
+
+
+@pytest.mark.parametrize(
+    ("outer", "path", "route"),
+    [
+        (lambda app: Mount("/sub", app), "/sub/items/3", "/sub/items/{item}"),
+        (lambda app: Mount("/t/{tenant}", app), "/t/acme/items/3", "/t/{tenant}/items/{item}"),
+        (lambda app: Mount("/a", routes=[Mount("/b", app)]), "/a/b/items/3", "/a/b/items/{item}"),
+    ],
+)
+def test_below_a_starlette_application_the_whole_route_is_told(
+    outer, path, route, instrumented, call
+):
+    app = FastAPI()
+    app.get("/items/{item}")(answer)
+    assert call(Starlette(routes=[outer(app)]), path).status_code == 200
+    assert instrumented.server_span.attributes["http.route"] == route
+
+
+def test_an_application_behind_middleware_is_looked_through(instrumented, call):
+    inner = FastAPI()
+    inner.get("/items/{item}")(answer)
+    app = FastAPI()
+    app.mount("/sub", GZipMiddleware(GZipMiddleware(inner)))
+    assert call(app, "/sub/items/3").status_code == 200
+    assert instrumented.server_span.attributes["http.route"] == "/sub/items/{item}"

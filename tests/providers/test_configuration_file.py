@@ -145,7 +145,7 @@ def test_a_file_that_cannot_be_used_is_one_line_and_the_variables_count(case, ru
     (line,) = lines
     assert line.startswith("blipee-otel: OTEL_CONFIG_FILE=")
     assert reason in line
-    assert line.endswith("using the variables.")
+    assert line.endswith("what it did not set, the variables say.")
     assert shown["providers"] == ALL_THREE
     assert shown["headers"] == ["baggage", "traceparent", "tracestate"]
     assert shown["resource"]["service.name"] == "blipee-api"

@@ -22,7 +22,7 @@ from support.instrumented import NO_EXPORT, run_python
 from support.ports import free_ports
 
 from otel_distro.delivery import log_exporter, metric_exporter, span_exporter
-from otel_distro.providers import build_providers
+from otel_distro.providers import Providers
 from otel_distro.settings import read_settings
 
 UNPACK = {"gzip": gzip.decompress, "deflate": zlib.decompress, None: bytes}
@@ -36,7 +36,7 @@ REQUESTS = {
 @contextmanager
 def built(**variables):
     """Build providers from variables, and shut them down."""
-    providers = build_providers(read_settings(variables))
+    providers = Providers(read_settings(variables))
     yield providers
     for provider in all_of(providers):
         provider.shutdown()
@@ -282,7 +282,8 @@ def test_a_certificate_that_vanished_costs_its_exporter_only(said, tmp_path):
         }
     )
     ca.unlink()
-    providers = build_providers(settings)
+    providers = Providers(settings)
+    all_of(providers)
     (line,) = said()
     assert "the traces exporter 'otlp' could not be built (FileNotFoundError" in line
     assert len(providers.meter_provider._metric_readers) == 1

@@ -8,7 +8,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from strange_plugins import Counting
 from support.instrumented import NO_EXPORT, run_python
 
-from otel_distro.providers import build_providers
+from otel_distro.providers import Providers
 from otel_distro.settings import read_settings
 
 NOWHERE = {**NO_EXPORT, "OTEL_SERVICE_NAME": "app"}
@@ -25,7 +25,11 @@ STANDARD = {
 
 
 def built(**variables):
-    return build_providers(read_settings({**NOWHERE, **variables}))
+    providers = Providers(read_settings({**NOWHERE, **variables}))
+    # Each is built when it is asked for; here all of them.
+    _ = providers.tracer_provider, providers.meter_provider, providers.logger_provider
+    _ = providers.propagator
+    return providers
 
 
 @pytest.mark.parametrize(

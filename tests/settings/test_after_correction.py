@@ -52,7 +52,7 @@ def test_a_disabled_sdk_reads_nothing_else_and_has_no_problems(environment):
     settings = read_settings({**GARBAGE, "OTEL_SDK_DISABLED": "true"})
     assert settings.disabled
     assert settings.problems == ()
-    assert settings.environment == {}
+    assert settings.corrections == {}
 
 
 def test_a_disabled_sdk_says_nothing_even_of_what_would_stop_the_application():

@@ -18,6 +18,7 @@ GOOD = (
     ("OTEL_SERVICE_NAME", "café ☕", "café ☕"),
     ("OTEL_RESOURCE_ATTRIBUTES", "service.name=a%20b, team=core,", "a b"),
     ("OTEL_RESOURCE_ATTRIBUTES", "service.name=a=b", "a=b"),
+    ("OTEL_RESOURCE_ATTRIBUTES", "service.name=Malmö,a/b:c@d=e", "Malmö"),
     ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "otel,process", STANDARD_DETECTORS),
     ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "*", STANDARD_DETECTORS),
     ("OTEL_PROPAGATORS", "baggage", ("baggage",)),
@@ -146,7 +147,7 @@ def test_blank_is_unset_and_unset_is_the_default(variable, default, blank):
 
 def test_a_blank_is_taken_out_of_the_environment_for_parts_that_take_it_for_a_value():
     blank = dict.fromkeys((*names.LIMITS, *names.CHOICES, *DEFAULTS), "")
-    corrected = read_settings(blank).environment
+    corrected = read_settings(blank).corrections
     assert {name: corrected[name] for name in (*names.LIMITS, *names.CHOICES)} == dict.fromkeys(
         (*names.LIMITS, *names.CHOICES)
     )
@@ -161,7 +162,7 @@ def test_a_blank_is_taken_out_of_the_environment_for_parts_that_take_it_for_a_va
 )
 def test_a_choice_is_spelled_as_the_sdk_spells_it(variable, value, corrected):
     settings = read_settings({variable: value})
-    assert settings.environment[variable] == corrected
+    assert settings.corrections[variable] == corrected
     assert settings.problems == ()
 
 
@@ -296,9 +297,44 @@ def test_what_is_said_in_code_wins_over_the_environment():
         assert endpoint.headers == {"from": "code"}
 
 
-def test_other_libraries_get_our_defaults_unless_something_is_said():
-    environment = read_settings({}).environment
-    assert environment["OTEL_SEMCONV_STABILITY_OPT_IN"] == "http,database"
-    assert environment["OTEL_PYTHON_EXCLUDED_URLS"] == ",".join(DEFAULT_HEALTH_URLS)
-    said = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http/dup", "OTEL_PYTHON_EXCLUDED_URLS": "/a"}
-    assert read_settings(said).environment == {}
+@pytest.mark.parametrize(
+    ("said", "set_to"),
+    [
+        ("", "http,database"),
+        ("http/dup", "http/dup,database"),
+        ("database", "database,http"),
+        ("gen_ai_latest_experimental", "gen_ai_latest_experimental,http,database"),
+    ],
+)
+def test_the_stable_conventions_are_on_unless_something_else_is_said_of_them(said, set_to):
+    corrections = read_settings({"OTEL_SEMCONV_STABILITY_OPT_IN": said}).corrections
+    assert corrections["OTEL_SEMCONV_STABILITY_OPT_IN"] == set_to
+
+
+def test_health_checks_are_excluded_from_other_servers_and_not_from_clients():
+    corrections = read_settings({"OTEL_PYTHON_DJANGO_EXCLUDED_URLS": "/mine"}).corrections
+    assert corrections["OTEL_PYTHON_FLASK_EXCLUDED_URLS"] == ",".join(DEFAULT_HEALTH_URLS)
+    assert "OTEL_PYTHON_DJANGO_EXCLUDED_URLS" not in corrections
+    # httpx reads the general one: its call would carry no traceparent and cut the trace.
+    assert "OTEL_PYTHON_EXCLUDED_URLS" not in corrections
+
+
+def test_credentials_in_a_url_become_a_header_that_is_not_shown():
+    url = "https://me:pass%40word@collector.example.com:4318/in"
+    endpoint = read_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": url}).exports["logs"].endpoint
+    assert endpoint.url == "https://collector.example.com:4318/in/v1/logs"
+    assert endpoint.headers == {"authorization": "Basic bWU6cGFzc0B3b3Jk"}
+    assert "pass" not in repr(endpoint)
+
+
+@pytest.mark.parametrize("url", ["unix:///run/otel.sock", "dns:///collector:4317", "collector:443"])
+def test_grpc_takes_its_own_kinds_of_names(url):
+    settings = read_settings(
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": url}
+    )
+    assert settings.problems == ()
+    assert settings.exports["traces"].endpoint.url == url
+
+
+def test_the_applications_own_version_stays_in_its_environment():
+    assert "APP_VERSION" not in read_settings({"APP_VERSION": "1.0\t2"}).corrections

@@ -1,10 +1,11 @@
 """Programs under `opentelemetry-instrument`, with a clean environment."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from support.far_side import wait_until_serving
@@ -41,24 +42,29 @@ def run_python(
 
 @contextmanager
 def serving(
-    command: Sequence[str], url: str, folder: Path, variables: Mapping[str, str]
+    command: Sequence[str],
+    url: str,
+    folder: Path,
+    variables: Mapping[str, str],
+    tools: Path = BIN,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a server under `opentelemetry-instrument` until the block ends; then SIGINT."""
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [str(BIN / "opentelemetry-instrument"), *command],
+            [str(tools / "opentelemetry-instrument"), *command],
             stdout=log,
             stderr=log,
             cwd=folder,
             env=clean_environment(**variables),
+            start_new_session=True,
         )
     try:
         wait_until_serving(url, process)
         yield process
     finally:
-        process.send_signal(2)
-        try:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
             process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with suppress(ProcessLookupError):  # workers that their master left behind
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,1 @@
+"""What a person calls to measure: the instruments of the catalogue."""

@@ -1,0 +1,111 @@
+"""OpenTelemetry instruments made from the catalogue: name, unit, description and buckets.
+
+Made once for each meter provider, from the global one by default; before that is set, the API's
+placeholders are returned, which become real with it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Final, cast
+
+from opentelemetry.metrics import (
+    CallbackOptions,
+    Counter,
+    Histogram,
+    Meter,
+    MeterProvider,
+    Observation,
+    UpDownCounter,
+    get_meter,
+)
+from opentelemetry.metrics import _Gauge as Gauge
+from opentelemetry.util.types import AttributeValue
+
+from otel_distro.catalogue import CATALOGUE, Instrument, Kind
+from otel_distro.version import __version__
+
+SCOPE: Final = "otel_distro"
+
+Attributes = Mapping[str, AttributeValue]
+Observe = Callable[[], Iterable[tuple[float, Attributes]]]
+
+
+def meter(provider: MeterProvider | None = None) -> Meter:
+    """Return the meter of all our instruments."""
+    return get_meter(SCOPE, __version__, provider)
+
+
+def counter(name: str, provider: MeterProvider | None = None) -> Counter:
+    """Return the counter of that name in the catalogue. Raises `LookupError`."""
+    return cast("Counter", _make(name, Kind.COUNTER, provider))
+
+
+def up_down_counter(name: str, provider: MeterProvider | None = None) -> UpDownCounter:
+    """Return the updowncounter of that name in the catalogue. Raises `LookupError`."""
+    return cast("UpDownCounter", _make(name, Kind.UP_DOWN_COUNTER, provider))
+
+
+def histogram(name: str, provider: MeterProvider | None = None) -> Histogram:
+    """Return the histogram of that name in the catalogue. Raises `LookupError`."""
+    return cast("Histogram", _make(name, Kind.HISTOGRAM, provider))
+
+
+def gauge(name: str, provider: MeterProvider | None = None) -> Gauge:
+    """Return the gauge of that name in the catalogue. Raises `LookupError`."""
+    return cast("Gauge", _make(name, Kind.GAUGE, provider))
+
+
+def observe(name: str, callback: Observe, provider: MeterProvider | None = None) -> None:
+    """Read an observable instrument's values from a callback at each export.
+
+    Args:
+        name: In the catalogue.
+        callback: Yields values with their attributes.
+        provider: Of the meter.
+
+    Raises:
+        LookupError: The catalogue has no such instrument, or it is not observable.
+    """
+    entry = _entry(name, *_OBSERVABLE)
+
+    def read(_options: CallbackOptions) -> Iterable[Observation]:
+        for value, attributes in callback():
+            yield Observation(value, attributes)
+
+    create = getattr(meter(provider), _OBSERVABLE[entry.kind])
+    create(entry.name, callbacks=[read], unit=entry.unit, description=entry.description)
+
+
+_OBSERVABLE: Final = {
+    Kind.OBSERVABLE_COUNTER: "create_observable_counter",
+    Kind.OBSERVABLE_UP_DOWN_COUNTER: "create_observable_up_down_counter",
+    Kind.OBSERVABLE_GAUGE: "create_observable_gauge",
+}
+
+
+def _entry(name: str, *kinds: Kind) -> Instrument:
+    entry = CATALOGUE.get(name)
+    if entry is None or entry.kind not in kinds:
+        wanted = " or ".join(kind.value for kind in kinds)
+        raise LookupError(f"the catalogue has no {wanted} named {name!r}")
+    return entry
+
+
+@lru_cache(maxsize=1024)
+def _make(name: str, kind: Kind, provider: MeterProvider | None) -> object:
+    entry = _entry(name, kind)
+    of = meter(provider)
+    match kind:
+        case Kind.COUNTER:
+            return of.create_counter(entry.name, entry.unit, entry.description)
+        case Kind.UP_DOWN_COUNTER:
+            return of.create_up_down_counter(entry.name, entry.unit, entry.description)
+        case Kind.GAUGE:
+            return of.create_gauge(entry.name, entry.unit, entry.description)
+        case _:
+            return of.create_histogram(
+                entry.name,
+                entry.unit,
+                entry.description,
+                explicit_bucket_boundaries_advisory=list(entry.buckets),
+            )

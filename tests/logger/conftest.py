@@ -1,0 +1,97 @@
+"""The logger installed for one test, and what came out of it where."""
+
+import logging
+
+import pytest
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.trace import TracerProvider
+
+from otel_distro import logger, notices
+from otel_distro.instrumentation import LogBridge
+from otel_distro.settings import LogCapture, read_settings
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left():
+    yield
+    logger.uninstall()
+    logger.clear_context()
+
+
+@pytest.fixture
+def install():
+    """Installs the logger as these variables say."""
+
+    def install(**variables):
+        settings = read_settings({f"BLIPEE_OTEL_{key}": value for key, value in variables.items()})
+        assert settings.problems == ()
+        logger.install(settings)
+
+    return install
+
+
+@pytest.fixture
+def bare_logging(monkeypatch):
+    """`logging` as in a process that configured nothing: without pytest's own handlers."""
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    return root
+
+
+class Exported:
+    """What left through the bridge."""
+
+    def __init__(self, capture):
+        self._exporter = InMemoryLogRecordExporter()
+        self.provider = LoggerProvider(shutdown_on_exit=False)
+        self.provider.add_log_record_processor(SimpleLogRecordProcessor(self._exporter))
+        self._bridge = LogBridge(self.provider, capture)
+        self._bridge.install()
+
+    @property
+    def data(self):
+        return self._exporter.get_finished_logs()
+
+    @property
+    def records(self):
+        return [data.log_record for data in self.data]
+
+    @property
+    def record(self):
+        (record,) = self.records
+        return record
+
+    def clear(self):
+        self._exporter.clear()
+
+    def close(self):
+        self._bridge.uninstall()
+        self.provider.shutdown()
+
+
+@pytest.fixture
+def exported(install):
+    """The logger installed at every level, and what it exports."""
+    install(LOG_LEVEL="debug", LOG_FORMAT="off")
+    exported = Exported(LogCapture(code_attributes=False))
+    yield exported
+    exported.close()
+
+
+@pytest.fixture
+def tracer():
+    provider = TracerProvider()
+    yield provider.get_tracer("tests")
+    provider.shutdown()
+
+
+@pytest.fixture
+def said(monkeypatch, capsys):
+    """Returns the notices since the last call; each key may be said once more in this test."""
+    monkeypatch.setattr(notices, "_said", set())
+    return lambda: [
+        line.removeprefix(notices.PREFIX)
+        for line in capsys.readouterr().err.splitlines()
+        if line.startswith(notices.PREFIX)
+    ]

@@ -1,0 +1,311 @@
+"""Whatever is logged, the call returns, and what comes out is JSON, UTF-8 and bounded."""
+
+import decimal
+import enum
+import json
+import logging
+import sys
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from otel_distro.logger import api_logger, context, set_context
+from otel_distro.logger.records import attached, attributes
+from otel_distro.logger.rendering import json_renderer, pretty_renderer
+from otel_distro.logger.values import DROPPED, MAX_ITEMS, MAX_TEXT, clean, clean_fields, clean_text
+
+
+class Hostile:  # noqa: PLW1641
+    """Raises whatever is asked of it."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __len__ = __iter__ = __bool__ = __format__ = __hash__ = __str__
+
+    def __eq__(self, other):
+        raise RuntimeError("not comparable")
+
+    def __getattr__(self, name):
+        raise RuntimeError("no attributes")
+
+    @property
+    def __class__(self):
+        raise RuntimeError("no class")
+
+
+class HostileError(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+    @property
+    def __notes__(self):
+        raise RuntimeError("no notes")
+
+
+class HostileMapping(dict):
+    def items(self):
+        raise RuntimeError("no items")
+
+
+class HostileText(str):
+    __slots__ = ()
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+class HostileNumber(int):
+    def __index__(self):
+        raise RuntimeError("no number")
+
+    __str__ = __repr__ = __int__ = __index__
+
+
+class Metaclass(type):
+    @property
+    def __name__(cls):
+        raise RuntimeError("no name")
+
+
+class Nameless(metaclass=Metaclass):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+class Endless:
+    def __str__(self):
+        return str(self)
+
+
+class Color(enum.Enum):
+    RED = "red"
+    BAD = Nameless()
+
+
+def cyclic():
+    value = {"list": []}
+    value["list"].append(value)
+    return value
+
+
+def deep():
+    value = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+def doubling():
+    value = "x" * 1_000
+    for _ in range(60):
+        value = [value, value]
+    return value
+
+
+HOSTILE = [
+    Hostile(),
+    HostileError(),
+    HostileMapping(a=1),
+    HostileText("x"),
+    HostileNumber(7),
+    Nameless(),
+    Endless(),
+    Color.BAD,
+    cyclic(),
+    deep(),
+    doubling(),
+    {Hostile: 1, 1: 2, None: 3, "": 4, (1, 2): 5},
+    float("nan"),
+    float("-inf"),
+    10**10_000,
+    2**63,
+    "\ud800",
+    "x" * 10_000_000,
+    "é" * 10_000_000,
+    b"\xff" * 10_000_000,
+    memoryview(b"abcd").cast("B", (2, 2)),
+    range(10**9),
+    (n for n in range(3)),
+    {n: n for n in range(10_000)},
+    [Hostile()] * 10_000,
+    object,
+    lambda: None,
+    sys,
+]
+
+
+@pytest.fixture
+def kept(install, monkeypatch):
+    """The records that a handler of the application gets."""
+
+    class Keep(logging.Handler):
+        def emit(self, record):
+            records.append(record)
+
+    records = []
+    install(LOG_LEVEL="debug")
+    log = logging.getLogger("api")
+    monkeypatch.setattr(log, "handlers", [Keep()])
+    monkeypatch.setattr(log, "propagate", False)
+    return records
+
+
+def check(record):
+    """Check that a record can be rendered and sent; return it as JSON has it."""
+    line = json_renderer("s")(record)
+    assert "\n" not in line
+    pretty_renderer(colors=True)(record).encode()
+    read = json.loads(line, parse_constant=pytest.fail)
+    assert len(line) < 6 * (5 * MAX_TEXT + 20_000)
+    flat = attributes(attached(record))
+    assert len(flat) <= MAX_ITEMS
+    for key, value in flat.items():
+        assert key
+        key.encode()
+        for item in value if isinstance(value, list) else [value]:
+            assert item is None or type(item) in {bool, int, float, str}
+            if type(item) is str:
+                assert len(item.encode()) < MAX_TEXT + 100
+            elif type(item) is int:
+                assert -(2**63) <= item < 2**63
+    return read
+
+
+def log_everywhere(value):
+    with context(field=value, user_id=value):
+        api_logger.bind(bound=value).info(value, value, value=value, nested={"in": [value]})
+        api_logger.error("failed", error=value, value=value)
+        api_logger.error("failed %s", value, extra=value, exc_info=value)
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)))  # pytest would read the values
+def test_no_value_makes_a_log_call_raise(number, kept, said):
+    value = HOSTILE[number]
+    log_everywhere(value)
+    assert len(kept) == 3
+    for record in kept:
+        check(record)
+    assert said() == []
+
+
+def hostile(number):
+    return HOSTILE[number]
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters()),
+    st.text(st.characters(categories=["Cs", "Cc", "L"])),
+    st.binary(),
+    st.datetimes(),
+    st.decimals(),
+    st.uuids(),
+    st.complex_numbers(),
+    st.integers(1, 8).map(hostile),
+)
+KEYS = st.one_of(st.text(st.characters()), st.integers(), st.none(), st.binary(), st.booleans())
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner), st.dictionaries(KEYS, inner), st.tuples(inner, inner), st.sets(KEYS)
+    ),
+    max_leaves=30,
+)
+of_one_fixture = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150
+)
+
+
+@of_one_fixture
+@given(message=ANYTHING, fields=st.dictionaries(st.text(st.characters()), ANYTHING))
+def test_any_message_and_any_fields_make_one_good_line(kept, message, fields):
+    kept.clear()
+    api_logger.info(message, **fields)
+    (record,) = kept
+    line = check(record)
+    if isinstance(message, str) and message.isascii() and len(message) < 1_000:
+        assert line["message"] == message
+
+
+@of_one_fixture
+@given(fields=st.dictionaries(st.text(st.characters()), ANYTHING, max_size=5))
+def test_any_context_makes_good_lines(kept, fields):
+    kept.clear()
+    with context():
+        for key, value in fields.items():
+            set_context(**{key: value})
+        api_logger.info("x")
+    (record,) = kept
+    check(record)
+
+
+@given(ANYTHING)
+def test_cleaning_twice_is_cleaning_once(value):
+    once = clean(value)
+    assert clean(once) == once
+
+
+PLAIN = [
+    (None, None),
+    (True, True),
+    (7, 7),
+    (0.5, 0.5),
+    ("text", "text"),
+    ("Zoë ☕", "Zoë ☕"),
+    ("\ud800", "\\ud800"),
+    (float("nan"), "NaN"),
+    (float("inf"), "Infinity"),
+    (float("-inf"), "-Infinity"),
+    (2**63, "0x8000000000000000"),
+    (b"caf\xc3\xa9 \xff", "café \\xff"),
+    (date(2026, 1, 2), "2026-01-02"),
+    (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05+00:00"),
+    (timedelta(seconds=90), "0:01:30"),
+    (decimal.Decimal("1.10"), "1.10"),
+    (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    (Path("/tmp"), "/tmp"),  # noqa: S108 - a text
+    (Color.RED, "red"),
+    (ValueError("bad"), "ValueError: bad"),
+    ((1, "a"), [1, "a"]),
+    ({1: {"a": None}}, {"1": {"a": None}}),
+    ({"": 1}, {"(empty)": 1}),
+    (Hostile(), "(Hostile that cannot be read)"),
+    (Nameless(), "(object that cannot be read)"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(PLAIN)))
+def test_what_becomes_of_a_value(number):
+    value, plain = PLAIN[number]
+    assert clean(value) == plain
+
+
+def test_a_value_in_itself_and_one_too_deep_are_marked():
+    assert clean(cyclic()) == {"list": ["(contains itself)"]}
+    assert "(too deep)" in json.dumps(clean(deep()))
+    assert "(too many values)" in json.dumps(clean([[0] * 100] * 100))
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000_000, "é" * 10_000_000, "\ud800" * 10_000_000])
+def test_a_long_text_is_cut_at_64_kib_and_says_so(text):
+    cut = clean_text(text)
+    assert MAX_TEXT - 2 <= len(cut.encode()) <= MAX_TEXT + 40
+    assert cut.endswith("… (cut, 10,000,000 characters)")
+
+
+def test_of_ten_thousand_keys_128_are_kept_and_the_rest_is_counted():
+    cleaned = clean_fields({f"key{n}": n for n in range(10_000)})
+    assert len(cleaned) == MAX_ITEMS + 1
+    assert cleaned["key0"] == 0
+    assert cleaned[DROPPED] == 10_000 - MAX_ITEMS
+    assert clean(list(range(1_000)))[-1] == "… (872 more)"
