@@ -7,7 +7,9 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
+from otel_distro.catalogue import CATALOGUE
 from otel_distro.instrumentation import LogBridge
+from otel_distro.instrumentation.system import report
 from otel_distro.notices import describe, notice
 from otel_distro.providers import Providers, follow_forks
 from otel_distro.providers.declarative import ConfigurationFileError, apply_configuration_file
@@ -32,6 +34,9 @@ def set_providers(settings: Settings) -> None:
     else:
         _from_file(settings.config_file, settings)
     follow_forks(*sdk_providers())
+    for problem in CATALOGUE.load_entry_points():
+        notice(problem, problem)
+    report()
 
 
 def bridge_logging(settings: Settings) -> LogBridge | None:

@@ -1,5 +1,6 @@
 """The agents service: plans which tools answer a question, calls them in order, reports back."""
 
+import asyncio
 import logging
 import os
 import re
@@ -13,9 +14,12 @@ import httpx
 from fastapi import Depends, FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field
 
+from otel_distro.instruments import agents, conversations
+
 ML_URL = os.environ.get("ML_URL", "http://127.0.0.1:8002")
 DATABASE_SERVICE_URL = os.environ.get("DATABASE_SERVICE_URL", "http://127.0.0.1:8003")
 TIMEOUT_SECONDS = 5.0
+RUNS_AT_ONCE = 8
 LOW_CONFIDENCE = 0.6
 
 logging.getLogger("blipee").setLevel(logging.INFO)
@@ -108,6 +112,31 @@ def plan(question: str) -> list[str]:
     return list(dict.fromkeys(chosen)) or ["readings", "summary"]
 
 
+class Turns:
+    """Lets so many tasks run at once; the others wait, and are counted."""
+
+    def __init__(self, at_once: int) -> None:
+        self.waiting = 0
+        self._slots = asyncio.Semaphore(at_once)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a slot and hold it."""
+        self.waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self.waiting -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+turns = Turns(at_once=RUNS_AT_ONCE)
+agents.queue_size(lambda: turns.waiting, queue="runs")
+
+
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """One HTTP client for as long as the service runs."""
@@ -136,13 +165,26 @@ async def run(task: Task, http: Annotated[httpx.AsyncClient, Depends(shared_clie
     steps = plan(task.question)
     logger.info("plan for %s: %s", task.organization, ", ".join(steps))
     findings = Findings(task.organization)
+    async with (
+        conversations.conversation(type="user_chat"),
+        turns.turn(),
+        agents.execution(agent_type="CarbonHunter") as execution,
+    ):
+        await call_tools(steps, execution, http, findings)
+    return Answer(plan=steps, answer=" ".join(findings.sentences), confidence=findings.confidence)
+
+
+async def call_tools(
+    steps: list[str], execution: agents.AgentRun, http: httpx.AsyncClient, findings: Findings
+) -> None:
+    """Call each tool, feeding results on."""
     for step in steps:
         try:
-            await TOOLS[step](http, findings)
+            with execution.tool(step):
+                await TOOLS[step](http, findings)
         except UnknownOrganizationError as error:
             logger.warning("unknown organization %s", error)
             raise HTTPException(HTTPStatus.NOT_FOUND, f"unknown organization {error}") from error
         except httpx.HTTPError as error:
             logger.error("tool %s failed: %s", step, error)  # noqa: TRY400 - a neighbor's outage, no trace of ours
             raise HTTPException(HTTPStatus.BAD_GATEWAY, f"tool {step} failed") from error
-    return Answer(plan=steps, answer=" ".join(findings.sentences), confidence=findings.confidence)

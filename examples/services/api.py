@@ -5,15 +5,19 @@ import os
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from time import monotonic
 from typing import Annotated, Any
 
 import httpx
 from fastapi import Depends, FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field, StringConstraints
 
+from otel_distro.instruments import cache
+
 AGENTS_URL = os.environ.get("AGENTS_URL", "http://127.0.0.1:8001")
 DATABASE_SERVICE_URL = os.environ.get("DATABASE_SERVICE_URL", "http://127.0.0.1:8003")
 TIMEOUT_SECONDS = 10.0
+CACHE_SECONDS = 2.0
 
 logging.getLogger("blipee").setLevel(logging.INFO)
 logger = logging.getLogger("blipee.api")
@@ -36,6 +40,26 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(title="Blipee api", lifespan=lifespan)
+
+
+class Recent:
+    """Answers of the last seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._kept: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """Return the answer, None where it is too old or there is none."""
+        kept_at, answer = self._kept.get(key, (-self._seconds, {}))
+        return answer if monotonic() - kept_at < self._seconds else None
+
+    def keep(self, key: str, answer: dict[str, Any]) -> None:
+        """Keep an answer."""
+        self._kept[key] = monotonic(), answer
+
+
+recent = Recent(CACHE_SECONDS)
 
 
 async def shared_client(request: Request) -> httpx.AsyncClient:
@@ -77,9 +101,14 @@ async def analyze(analysis: Analysis, http: Http) -> dict[str, Any]:
 @app.get("/api/organizations/{organization}/emissions")
 async def emissions(organization: Organization, http: Http) -> dict[str, Any]:
     """Yearly emissions of one organization."""
-    logger.info("emissions of %s", organization)
-    url = f"{DATABASE_SERVICE_URL}/organizations/{organization}/emissions"
-    return await passed_on("database", http.get(url))
+    known = recent.get(organization)
+    cache.request(cache="emissions", result="hit" if known else "miss")
+    logger.info("emissions of %s, %s", organization, "kept" if known else "asked for")
+    if known is None:
+        url = f"{DATABASE_SERVICE_URL}/organizations/{organization}/emissions"
+        known = await passed_on("database", http.get(url))
+        recent.keep(organization, known)
+    return known
 
 
 @app.get("/api/reports/broken")

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 from fastapi import FastAPI, HTTPException, Query, Request
 
+from otel_distro.instruments import health as health_checks
+
 logging.getLogger("blipee").setLevel(logging.INFO)
 logger = logging.getLogger("blipee.database")
 
@@ -121,7 +123,7 @@ def ask(request: Request, slug: str, query: sa.Executable) -> list[dict[str, Any
 @app.get("/health")
 def health(request: Request) -> dict[str, str]:
     """Healthy when the database answers."""
-    with request.app.state.engine.connect() as connection:
+    with health_checks.check("database"), request.app.state.engine.connect() as connection:
         connection.execute(sa.select(1))
     return {"status": "healthy"}
 

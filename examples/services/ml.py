@@ -13,6 +13,8 @@ from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field
 from sklearn.ensemble import RandomForestClassifier
 
+from otel_distro.instruments import ml
+
 BUILDINGS = Path(__file__).with_name("buildings.csv")
 LOW_CONFIDENCE = 0.6
 
@@ -104,6 +106,7 @@ def predict(reading: Reading, request: Request) -> Prediction:
     probabilities = model.predict_proba([features(reading)])[0]
     best = probabilities.argmax()
     label, confidence = str(model.classes_[best]), float(probabilities[best])
+    ml.prediction(model="building_waste", confidence=confidence, version="1")
     if confidence < LOW_CONFIDENCE:
         logger.warning("low confidence %.2f in %s", confidence, label)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from otel_distro.cli import collector
+from otel_distro.cli import catalogue, collector
 from otel_distro.version import __version__
 
 EXIT_OK = 0
@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     collector.add_commands(commands)
+    catalogue.add_commands(commands)
     parsed = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import Status, StatusCode, get_current_span, get_tracer
 from opentelemetry.util.http import ExcludeList, parse_excluded_urls, sanitize_method
 from starlette.background import BackgroundTask
@@ -14,7 +15,10 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from otel_distro.instrumentation.exceptions import remember_context
+from otel_distro.instrumentation.http_measurements import BothNames
 from otel_distro.instrumentation.routes import find_route
+from otel_distro.instrumentation.system import watch_event_loop
+from otel_distro.instruments import errors, recorder
 from otel_distro.notices import describe, notice
 from otel_distro.version import __version__
 
@@ -45,8 +49,7 @@ class FastAPIInstrumentor(BaseInstrumentor):
         original = FastAPI.build_middleware_stack
 
         def build_middleware_stack(app: FastAPI) -> ASGIApp:
-            stack = original(app)
-            return _Outermost(stack, _instrumented(stack, options), excluded)
+            return _Outermost(original(app), options, excluded)
 
         run_task = BackgroundTask.__call__
 
@@ -67,13 +70,15 @@ class FastAPIInstrumentor(BaseInstrumentor):
 
 
 def _instrumented(stack: ASGIApp, options: Mapping[str, Any]) -> ASGIApp:
+    provider = options["meter_provider"]
     if isinstance(stack, ServerErrorMiddleware):
         # Inside the handler of last resort: there the span is still open when it fails.
-        stack.app = _RecordException(stack.app)
+        stack.app = _RecordException(stack.app, provider)
     return OpenTelemetryMiddleware(
         stack,
         default_span_details=_span_details,
         exclude_spans=["send", "receive"],
+        meter=BothNames(get_meter(__name__, __version__, provider), provider),
         **options,
     )
 
@@ -85,9 +90,10 @@ class _Outermost:
     where it finds it.
     """
 
-    def __init__(self, stack: ASGIApp, instrumented: ASGIApp, excluded: ExcludeList) -> None:
+    def __init__(self, stack: ASGIApp, options: Mapping[str, Any], excluded: ExcludeList) -> None:
         self._stack = stack
-        self.app = instrumented
+        self.app = _instrumented(stack, options)
+        self._meter_provider: MeterProvider | None = options["meter_provider"]
         self._excluded = excluded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,6 +101,10 @@ class _Outermost:
             await self._stack(scope, receive, send)
             return
         scope[_SEEN] = []
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+            return
+        watch_event_loop(self._meter_provider)
         root_path = scope.get("root_path")
         if root_path and scope["type"] == "http":
             # Upstream compares the whole path; a proxy's prefix hides that of a health check.
@@ -104,6 +114,14 @@ class _Outermost:
                 return
         await self.app(scope, receive, send)
 
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connections = recorder.up_down_counter("api.active_connections", self._meter_provider)
+        connections.add(1, {"type": "websocket"})
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            connections.add(-1, {"type": "websocket"})
+
 
 class _RecordException:
     """Records what the application did not handle on the span of the request, once.
@@ -112,8 +130,9 @@ class _RecordException:
     exception. Where no such answer follows, upstream records it.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, meter_provider: MeterProvider | None) -> None:
         self.app = app
+        self._meter_provider = meter_provider
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answered = scope["type"] != "http"
@@ -127,14 +146,19 @@ class _RecordException:
             await self.app(scope, receive, watched_send)
         except Exception as error:
             remember_context(error)
-            recorded: list[BaseException] = scope.get(_SEEN, [])
-            span = get_current_span()
-            if not answered and span.is_recording() and not any(error is one for one in recorded):
-                recorded.append(error)
-                with suppress(Exception):  # its text is the application's code
-                    span.record_exception(error)
-                span.set_status(Status(StatusCode.ERROR, describe(error)))
+            seen: list[BaseException] = scope.setdefault(_SEEN, [])
+            if not any(error is one for one in seen):
+                seen.append(error)
+                self._report(error, answered=answered)
             raise
+
+    def _report(self, error: Exception, *, answered: bool) -> None:
+        errors.captured(error, handled=False, provider=self._meter_provider)
+        span = get_current_span()
+        if not answered and span.is_recording():
+            with suppress(Exception):  # its text is the application's code
+                span.record_exception(error)
+            span.set_status(Status(StatusCode.ERROR, describe(error)))
 
 
 def _span_details(scope: Scope) -> tuple[str, dict[str, str]]:

@@ -87,7 +87,7 @@ class Hooks:
 
     def _unraisable(self, args: "sys.UnraisableHookArgs") -> None:
         if args.exc_value is not None:
-            text = f"{args.err_msg or 'exception ignored in'}: {clean_text(args.object)}"
+            text = f"{args.err_msg or 'Exception ignored in'}: {clean_text(args.object)}"
             _report(logging.ERROR, text, args.exc_value, args.exc_traceback)
 
     def _warning(  # noqa: PLR0913, PLR0917 - the signature of warnings.showwarning

@@ -38,15 +38,22 @@ class Logger:
         name: The service, and the name of the logger of standard `logging` behind it.
     """
 
-    __slots__ = ("_bound", "_standard", "name")
+    __slots__ = ("_bound", "_found", "name")
 
     def __init__(self, name: str, bound: Fields = NOTHING) -> None:
         self.name = name
         self._bound = bound
-        self._standard = logging.getLogger(name)
+        self._found: logging.Logger | None = None
 
     def __repr__(self) -> str:
         return f"<Logger {self.name}>"
+
+    @property
+    def _standard(self) -> logging.Logger:
+        # Late: `dictConfig` disables the loggers that it finds, unless it is told not to.
+        if self._found is None:
+            self._found = logging.getLogger(self.name)
+        return self._found
 
     def debug(
         self,

@@ -16,9 +16,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from otel_distro.delivery import log_exporter, metric_exporter, span_exporter
 from otel_distro.notices import describe, notice
+from otel_distro.providers.cardinality import CardinalityWatch
 from otel_distro.providers.plugins import load_plugin
 from otel_distro.providers.propagation import create_propagator
 from otel_distro.providers.sampling import create_id_generator, create_sampler
+from otel_distro.providers.views import views
 from otel_distro.resource import create_resource
 from otel_distro.settings import Batch, Export, Settings, Signal
 
@@ -98,12 +100,13 @@ def _meter_provider(settings: Settings, resource: Resource) -> MeterProvider:
     parts = _exporters("metrics", settings.exports["metrics"], metric_exporter)
     return MeterProvider(
         resource=resource,
+        views=views(settings.metric_names),
         metric_readers=[
             # A plugin may be a reader itself, as the pull exporters are.
             part
             if isinstance(part, MetricReader)
             else PeriodicExportingMetricReader(
-                part,
+                CardinalityWatch(part),
                 export_interval_millis=settings.metric_interval_ms,
                 export_timeout_millis=settings.metric_timeout_ms,
             )

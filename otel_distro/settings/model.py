@@ -10,6 +10,7 @@ from otel_distro.settings.names import Signal
 
 ServiceKind = Literal["api", "agents", "ml", "database", "frontend"]
 InstrumentationSource = Literal["blipee", "upstream"]
+MetricNames = Literal["both", "seed", "semconv"]
 LogFormat = Literal["pretty", "json", "off"]
 
 # The probes of orchestrators and load balancers: once a second from everywhere, of interest to
@@ -147,6 +148,7 @@ class Settings:
     id_generator: str
     propagators: tuple[str, ...]
     resource_detectors: tuple[str, ...]
+    metric_names: MetricNames
     metric_interval_ms: int
     metric_timeout_ms: int
     log_capture: LogCapture

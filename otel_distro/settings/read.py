@@ -19,6 +19,7 @@ from otel_distro.settings.model import (
     LogCapture,
     LogFormat,
     LogOutput,
+    MetricNames,
     Sampling,
     Service,
     ServiceKind,
@@ -119,6 +120,12 @@ def _read(reader: Reader, said: InCode) -> Settings:
         ),
         propagators=read_propagators(reader),
         resource_detectors=_detectors(reader),
+        metric_names=cast(
+            "MetricNames",
+            reader.get(
+                names.METRIC_NAMES, partial(parsing.choice, of=get_args(MetricNames)), "both"
+            ),
+        ),
         metric_interval_ms=reader.get(
             names.METRIC_EXPORT_INTERVAL,
             partial(parsing.milliseconds, example=METRIC_INTERVAL_MS),

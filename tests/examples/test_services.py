@@ -196,7 +196,7 @@ def test_emissions_are_passed_on(services):
 def test_emissions_without_a_database_are_502(services):
     services.connect(database=unreachable)
 
-    assert services.api.get("/api/organizations/acme/emissions").status_code == 502
+    assert services.api.get("/api/organizations/hooli/emissions").status_code == 502
 
 
 def test_the_broken_report_is_a_real_500(services):

@@ -1,7 +1,5 @@
 """The logger installed for one test, and what came out of it where."""
 
-import logging
-
 import pytest
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
@@ -29,14 +27,6 @@ def install():
         logger.install(settings)
 
     return install
-
-
-@pytest.fixture
-def bare_logging(monkeypatch):
-    """`logging` as in a process that configured nothing: without pytest's own handlers."""
-    root = logging.getLogger()
-    monkeypatch.setattr(root, "handlers", [])
-    return root
 
 
 class Exported:

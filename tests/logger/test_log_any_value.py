@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otel_distro.logger import api_logger, context, set_context
+from otel_distro.logger.errors import error_fields
 from otel_distro.logger.records import attached, attributes
 from otel_distro.logger.rendering import json_renderer, pretty_renderer
 from otel_distro.logger.values import DROPPED, MAX_ITEMS, MAX_TEXT, clean, clean_fields, clean_text
@@ -44,6 +45,8 @@ class HostileError(Exception):
 
     __repr__ = __str__
 
+
+class HostileNotesError(Exception):
     @property
     def __notes__(self):
         raise RuntimeError("no notes")
@@ -288,6 +291,16 @@ PLAIN = [
 def test_what_becomes_of_a_value(number):
     value, plain = PLAIN[number]
     assert clean(value) == plain
+
+
+@pytest.mark.parametrize("kind", [HostileError, HostileNotesError])
+def test_an_exception_that_cannot_be_read_has_its_name_and_its_place(kind):
+    try:
+        raise kind("bad")  # noqa: TRY301
+    except kind as error:
+        described = error_fields(error)
+    assert described["name"] == kind.__name__
+    assert "in test_an_exception_that_cannot_be_read" in described["stack"]
 
 
 def test_a_value_in_itself_and_one_too_deep_are_marked():

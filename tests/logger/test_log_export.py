@@ -127,7 +127,7 @@ def test_an_exception_may_be_given_as_the_seed_or_logging_has_it(write, exported
 
 def test_the_exception_that_is_handled(exported):
     try:
-        raise ValueError("bad")
+        raise ValueError("bad")  # noqa: TRY301
     except ValueError:
         api_logger.exception("one")
         api_logger.error("two", exc_info=True)

@@ -1,0 +1,64 @@
+"""`blipee-otel catalogue`: every instrument, for people and for machines."""
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from otel_distro.catalogue import CATALOGUE, Instrument, prom_name, series
+from otel_distro.notices import notice
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names it so
+
+
+def add_commands(commands: "Commands") -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "catalogue",
+        help="list every instrument",
+        description="Every instrument: name, kind, unit, attributes and its name in Prometheus.",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON, with buckets and descriptions")
+    form.add_argument("--md", action="store_true", help="as a Markdown table")
+    form.add_argument("--prometheus", action="store_true", help="names of Prometheus series only")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    for problem in CATALOGUE.load_entry_points():
+        notice(problem, problem)
+    entries = sorted(CATALOGUE, key=lambda entry: (entry.component, entry.name))
+    if arguments.json:
+        print(json.dumps([_as_json(entry) for entry in entries], indent=2))
+    elif arguments.prometheus:
+        print("\n".join(name for entry in entries for name in series(entry)))
+    elif arguments.md:
+        print("\n".join(markdown(entries)))
+    else:
+        rows = [_cells(entry) for entry in entries]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            print("  ".join(cells).rstrip())
+    return 0
+
+
+def markdown(entries: list[Instrument]) -> list[str]:
+    """Return the rows of a Markdown table."""
+    return [
+        "| instrument | kind | unit | attributes | in Prometheus |",
+        "|---|---|---|---|---|",
+        *(f"| {' | '.join(_cells(entry))} |" for entry in entries),
+    ]
+
+
+def _cells(entry: Instrument) -> list[str]:
+    attributes = ", ".join(attribute.name for attribute in entry.attributes)
+    name = prom_name(entry.name, entry.kind, entry.unit)
+    return [entry.name, entry.kind.value, entry.unit or "-", attributes or "-", name]
+
+
+def _as_json(entry: Instrument) -> dict[str, object]:
+    return {**asdict(entry), "kind": entry.kind.value, "prometheus": list(series(entry))}

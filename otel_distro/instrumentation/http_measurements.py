@@ -1,0 +1,94 @@
+"""One measurement of a request, under both names.
+
+Upstream's ASGI middleware measures; the meter given to it hands each value on to Blipee's own
+instruments as well.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import Histogram, Meter, MeterProvider, UpDownCounter
+from opentelemetry.util.types import AttributeValue
+
+from otel_distro.instruments import outcomes, recorder
+
+UNMATCHED: Final = "<unmatched>"
+_SERVER_ERROR: Final = 500
+
+Attributes = Mapping[str, AttributeValue] | None
+
+
+class _RequestDuration:
+    """`http.server.request.duration` that also feeds `api.response_time` and `api.requests`."""
+
+    def __init__(self, convention: Histogram, provider: MeterProvider | None) -> None:
+        self._convention = convention
+        self._provider = provider
+        self._response_time = recorder.histogram("api.response_time", provider)
+
+    def record(
+        self, amount: float, attributes: Attributes = None, context: Context | None = None
+    ) -> None:
+        """Record seconds, with the attributes of the convention."""
+        self._convention.record(amount, attributes, context)
+        said = attributes or {}
+        status = said.get("http.response.status_code")
+        # Without a status the application raised before it answered.
+        failed = not isinstance(status, int) or status >= _SERVER_ERROR
+        own = {
+            "endpoint": str(said.get("http.route", UNMATCHED)),
+            "method": str(said.get("http.request.method", "_OTHER")),
+        }
+        outcome = "error" if failed else "success"
+        outcomes.count("api.requests", own, outcome, self._provider)
+        self._response_time.record(amount * 1000, {**own, "status": outcome}, context)
+
+
+class _ActiveRequests:
+    """`http.server.active_requests` that also feeds `api.active_connections`."""
+
+    def __init__(self, convention: UpDownCounter, provider: MeterProvider | None) -> None:
+        self._convention = convention
+        self._connections = recorder.up_down_counter("api.active_connections", provider)
+
+    def add(
+        self, amount: int, attributes: Attributes = None, context: Context | None = None
+    ) -> None:
+        """Add to both."""
+        self._convention.add(amount, attributes, context)
+        self._connections.add(amount, {"type": "http"}, context)
+
+
+class BothNames:
+    """A meter for upstream's middleware whose instruments measure under both names."""
+
+    def __init__(self, meter: Meter, provider: MeterProvider | None) -> None:
+        self._meter = meter
+        self._provider = provider
+
+    def create_histogram(
+        self,
+        name: str,
+        unit: str = "",
+        description: str = "",
+        *,
+        explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
+    ) -> Any:  # noqa: ANN401 - what upstream's middleware needs of a histogram
+        """Create a histogram."""
+        convention = self._meter.create_histogram(
+            name,
+            unit,
+            description,
+            explicit_bucket_boundaries_advisory=explicit_bucket_boundaries_advisory,
+        )
+        if name == "http.server.request.duration":
+            return _RequestDuration(convention, self._provider)
+        return convention
+
+    def create_up_down_counter(self, name: str, unit: str = "", description: str = "") -> Any:  # noqa: ANN401 - as above
+        """Create an updowncounter."""
+        convention = self._meter.create_up_down_counter(name, unit, description)
+        if name == "http.server.active_requests":
+            return _ActiveRequests(convention, self._provider)
+        return convention

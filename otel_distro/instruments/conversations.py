@@ -1,0 +1,41 @@
+"""Conversations that go on now."""
+
+import threading
+from collections import Counter
+from typing import Final
+
+from otel_distro.instruments import recorder
+from otel_distro.instruments.timed import Timed
+
+_active: Final[Counter[str]] = Counter()
+_lock = threading.Lock()
+
+
+class Conversation:
+    """A conversation that goes on."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        _change(kind, 1)
+
+    def end(self, _error: BaseException | None) -> None:
+        """Count it no more."""
+        _change(self._kind, -1)
+
+
+def conversation(*, type: str = "user_chat") -> Timed[Conversation]:  # noqa: A002 - the attribute's name
+    """Count a conversation while it goes on: `with conversations.conversation(): …`."""
+    return Timed(lambda: Conversation(type))
+
+
+def set_active(count: int, *, type: str = "user_chat") -> None:  # noqa: A002 - the attribute's name
+    """Report the number of conversations where another system counts them."""
+    with _lock:
+        _active[type] = count
+        recorder.gauge("conversations.active").set(count, {"type": type})
+
+
+def _change(kind: str, by: int) -> None:
+    with _lock:
+        _active[kind] += by
+        recorder.gauge("conversations.active").set(_active[kind], {"type": kind})
