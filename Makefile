@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs-transcript clean
+.PHONY: help demo test check format clean
 
 help: ## List what can be said
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,7 @@ demo: $(INSTALLED) ## Run the Collector, four services and traffic; ARGS="--for 
 
 test: $(INSTALLED) ## Run every test, those with the real Collector and mlflow too; ARGS="-k name"
 	@$(BIN)/blipee-otel collector build
+	@PYTHONPATH=tests $(BIN)/python -m support.engines
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(INSTALLED) ## Lint, check types, rooms and formatting

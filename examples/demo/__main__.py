@@ -86,6 +86,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="use eight ports from this one on, instead of 8000-8003, 4317, 4318, 8888, 13133",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    parser.add_argument(
+        "--collector-config",
+        dest="configs",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="another file for the Collector, after those of the demo; repeat for more",
+    )
     return parser.parse_args(arguments)
 
 
@@ -119,7 +128,7 @@ def _start(options: argparse.Namespace, running: list[Running], console: Console
         if collector.find() is None:
             with Progress() as progress:
                 collector.build(progress)
-        running.append(start_collector(FOLDER, ports))
+        running.append(start_collector(FOLDER, ports, options.configs))
     except collector.CollectorError as error:
         raise DemoError(str(error)) from error
     # All at once: importing scikit-learn takes the longest, and nobody waits for it in turn.

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,8 @@ class Running:
         return f"{self.name} {how}; what it wrote is in {self.log}"
 
 
-def start_collector(folder: Path, ports: Ports) -> Running:
-    """Start the Collector with the far side as files in `folder`/otlp."""
+def start_collector(folder: Path, ports: Ports, more: Sequence[Path] = ()) -> Running:
+    """Start the Collector with the far side as files in `folder`/otlp, and `more` configuration."""
     far_side = folder / "otlp"
     far_side.mkdir(parents=True, exist_ok=True)
     for old in far_side.glob("*.jsonl"):
@@ -58,7 +59,7 @@ def start_collector(folder: Path, ports: Ports) -> Running:
     configs = [collector.config_dir() / name for name in ("agent.yaml", "export-files.yaml")]
     return _start(
         "the Collector",
-        collector.command(configs),
+        collector.command([*configs, *more]),
         folder / "logs" / "collector.log",
         {
             "BLIPEE_OTELCOL_OUT": str(far_side),

@@ -192,6 +192,7 @@ SEMCONV: Final = (
         "Duration of a call of a tool.",
         Attribute("gen_ai.operation.name"),
         Attribute("gen_ai.tool.name"),
+        Attribute("gen_ai.agent.name"),
         Attribute("error.type"),
         component="agents",
         bounds=buckets.TOOL_S,

@@ -1,5 +1,6 @@
 """A Postgres of the tests' own: in a temporary folder, on a free port, not run by root."""
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -41,9 +42,11 @@ def running_postgres() -> Iterator[Postgres]:
     try:
         as_user: list[str] = []
         if os.geteuid() == 0:  # Postgres refuses to run as root
-            owner = pwd.getpwnam("postgres")
+            users = {user.pw_name: user for user in pwd.getpwall()}
+            owner = users.get("postgres") or users["nobody"]
             os.chown(folder, owner.pw_uid, owner.pw_gid)
-            as_user = ["runuser", "-u", "postgres", "--"]
+            as_user = ["runuser", "-u", owner.pw_name, "--"]
+            binaries = reachable(binaries, folder)
         (port,) = free_ports(1)
 
         def run(program: str, *arguments: str) -> None:
@@ -73,16 +76,30 @@ def running_postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def reachable(binaries: Path, folder: Path) -> Path:
+    """Return the binaries where another user may run them: the package's may lie in root's home."""
+    if binaries.parent.name != "pginstall":
+        return binaries
+    package = binaries.parents[1]
+    for part in (package / "pginstall", package.with_name("pgserver.libs")):
+        target = folder / "program" / part.relative_to(package.parent)
+        shutil.copytree(part, target)
+    return folder / "program" / package.name / "pginstall" / "bin"
+
+
 def find_binaries(installed: Path = Path("/usr/lib/postgresql")) -> Path:
     """Return the folder of the newest Postgres that is installed."""
     found = [path.parent for path in installed.glob("*/bin/initdb")]
     on_path = shutil.which("initdb")
     if on_path is not None and installed == Path("/usr/lib/postgresql"):
         found.append(Path(on_path).resolve().parent)
+    packaged = importlib.util.find_spec("pgserver")  # not imported: it does more than be there
+    if not found and packaged is not None and packaged.origin is not None:
+        return Path(packaged.origin).parent / "pginstall" / "bin"
     if not found:
         pytest.fail(
             f"these tests need a real Postgres, and {installed}/*/bin has none. "
-            "On Debian: apt install postgresql",
+            "Install the PyPI package pgserver, or on Debian: apt install postgresql",
             pytrace=False,
         )
     return max(found, key=lambda path: [int(n) for n in path.parent.name.split(".") if n.isdigit()])

@@ -1,6 +1,7 @@
 """SQLAlchemy over the drivers of Postgres: one span for each statement, none of the driver's."""
 
 import asyncio
+import importlib.util
 
 import pytest
 import sqlalchemy as sa
@@ -118,6 +119,7 @@ def test_the_text_that_is_shown(postgres, telemetry, sqlalchemy_instrumented):
     )
 
 
-def test_without_postgres_the_fix_is_named(tmp_path):
+def test_without_postgres_the_fix_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(pytest.fail.Exception, match="apt install postgresql"):
         find_binaries(tmp_path)

@@ -1,15 +1,23 @@
 """Whatever is logged, the call returns, and what comes out is JSON, UTF-8 and bounded."""
 
 import decimal
-import enum
 import json
 import logging
-import sys
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hostile_values import (
+    HOSTILE,
+    Color,
+    Hostile,
+    HostileError,
+    HostileNotesError,
+    Nameless,
+    cyclic,
+    deep,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,130 +26,6 @@ from otel_distro.logger.errors import error_fields
 from otel_distro.logger.records import attached, attributes
 from otel_distro.logger.rendering import json_renderer, pretty_renderer
 from otel_distro.logger.values import DROPPED, MAX_ITEMS, MAX_TEXT, clean, clean_fields, clean_text
-
-
-class Hostile:  # noqa: PLW1641
-    """Raises whatever is asked of it."""
-
-    def __str__(self):
-        raise RuntimeError("no text")
-
-    __repr__ = __len__ = __iter__ = __bool__ = __format__ = __hash__ = __str__
-
-    def __eq__(self, other):
-        raise RuntimeError("not comparable")
-
-    def __getattr__(self, name):
-        raise RuntimeError("no attributes")
-
-    @property
-    def __class__(self):
-        raise RuntimeError("no class")
-
-
-class HostileError(Exception):
-    def __str__(self):
-        raise RuntimeError("no text")
-
-    __repr__ = __str__
-
-
-class HostileNotesError(Exception):
-    @property
-    def __notes__(self):
-        raise RuntimeError("no notes")
-
-
-class HostileMapping(dict):
-    def items(self):
-        raise RuntimeError("no items")
-
-
-class HostileText(str):
-    __slots__ = ()
-
-    def __str__(self):
-        raise RuntimeError("no text")
-
-
-class HostileNumber(int):
-    def __index__(self):
-        raise RuntimeError("no number")
-
-    __str__ = __repr__ = __int__ = __index__
-
-
-class Metaclass(type):
-    @property
-    def __name__(cls):
-        raise RuntimeError("no name")
-
-
-class Nameless(metaclass=Metaclass):
-    def __str__(self):
-        raise RuntimeError("no text")
-
-
-class Endless:
-    def __str__(self):
-        return str(self)
-
-
-class Color(enum.Enum):
-    RED = "red"
-    BAD = Nameless()
-
-
-def cyclic():
-    value = {"list": []}
-    value["list"].append(value)
-    return value
-
-
-def deep():
-    value = []
-    for _ in range(100_000):
-        value = [value]
-    return value
-
-
-def doubling():
-    value = "x" * 1_000
-    for _ in range(60):
-        value = [value, value]
-    return value
-
-
-HOSTILE = [
-    Hostile(),
-    HostileError(),
-    HostileMapping(a=1),
-    HostileText("x"),
-    HostileNumber(7),
-    Nameless(),
-    Endless(),
-    Color.BAD,
-    cyclic(),
-    deep(),
-    doubling(),
-    {Hostile: 1, 1: 2, None: 3, "": 4, (1, 2): 5},
-    float("nan"),
-    float("-inf"),
-    10**10_000,
-    2**63,
-    "\ud800",
-    "x" * 10_000_000,
-    "é" * 10_000_000,
-    b"\xff" * 10_000_000,
-    memoryview(b"abcd").cast("B", (2, 2)),
-    range(10**9),
-    (n for n in range(3)),
-    {n: n for n in range(10_000)},
-    [Hostile()] * 10_000,
-    object,
-    lambda: None,
-    sys,
-]
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_an_exception_is_below_its_line_with_cause_and_group(rendered):
     lines = rendered(pretty_renderer(colors=False))
     try:
         try:
-            raise ExceptionGroup("two", [ValueError("one"), OSError("two")])
+            raise ExceptionGroup("two", [ValueError("one"), OSError("two")])  # noqa: TRY301
         except ExceptionGroup as group:
             raise RuntimeError("failed") from group
     except RuntimeError as error:
