@@ -53,10 +53,11 @@ def prom_name(name: str, kind: Kind, unit: str) -> str:
     """Return the metric's name, without the `_bucket`, `_sum` and `_count` of a histogram."""
     tokens = [token for token in re.split(r"[^A-Za-z0-9:]", name) if token]
     main, _, per = unit.partition("/")
-    for word in (_spelled(main, _UNITS), _spelled_per(per)):
-        for token in re.split(r"[^A-Za-z0-9:]", word):
-            if token and token not in tokens:
-                tokens.append(token)
+    unit_word, per_word = _spelled(main, _UNITS), _spelled_per(per)
+    if unit_word and unit_word not in tokens:
+        tokens.append(unit_word.removesuffix("_") if per_word else unit_word)
+    if per_word:
+        tokens.append(per_word)
     if kind.monotonic:
         tokens = [*(token for token in tokens if token != "total"), "total"]  # noqa: S105
     if kind.gauge and unit == "1":
@@ -82,9 +83,9 @@ def _spelled(unit: str, words: dict[str, str]) -> str:
     text = unit.strip()
     if not text or "{" in text:
         return ""
-    return words.get(text, text)
+    return re.sub(r"[^A-Za-z0-9:]+", "_", words.get(text, text)).removeprefix("_")
 
 
 def _spelled_per(unit: str) -> str:
-    word = _spelled(unit, _PER)
+    word = _spelled(unit, _PER).removesuffix("_")
     return f"per_{word}" if word else ""
