@@ -4,11 +4,14 @@ Light to import: the SDK reads some variables when it is imported and raises for
 comes after `prepare()` has corrected them.
 """
 
+import atexit
 import os
 import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from otel_distro import logger
 from otel_distro.notices import describe, notice
 from otel_distro.settings import InCode, ServiceKind, Settings, read_settings
 from otel_distro.settings.names import RESOURCE_DETECTORS
@@ -36,20 +39,31 @@ class Telemetry:
         # A list, so that all are flushed also after one that failed.
         return all([call(part, "force_flush", timeout_millis) for part in sdk_providers()])  # noqa: C419
 
-    def shutdown(self) -> None:
+    def shutdown(self, timeout_millis: int = 3_000) -> None:
         """Send what is queued, and stop; a second call does nothing.
 
-        Happens by itself when the interpreter exits. Does not raise.
+        Happens by itself when the interpreter exits. Does not raise, and does not wait longer
+        than `timeout_millis` for a Collector that is not there.
         """
-        from otel_distro.activation import call, sdk_providers
-
         if self._stopped:
             return
         self._stopped = True
         if self._bridge is not None:
             self._bridge.uninstall()
-        for part in sdk_providers():
-            call(part, "shutdown")
+        logger.uninstall()
+        if self.settings.disabled:
+            return
+        from otel_distro.activation import call, sdk_providers
+
+        stopping = [
+            threading.Thread(target=call, args=(part, "shutdown"), daemon=True)
+            for part in sdk_providers()
+        ]
+        for one in stopping:
+            one.start()
+        deadline = time.monotonic() + timeout_millis / 1000
+        for one in stopping:
+            one.join(max(0.0, deadline - time.monotonic()))
 
 
 _active: Telemetry | None = None
@@ -125,6 +139,7 @@ def activate(settings: Settings) -> Telemetry:
     global _active  # noqa: PLW0603 - providers are global to a process, by OpenTelemetry's design
     with _lock:
         if _active is None:
+            logger.install(settings)
             bridge = None
             if not settings.disabled:
                 try:
@@ -136,6 +151,8 @@ def activate(settings: Settings) -> Telemetry:
                         "runs without it. This is a fault of blipee-otel-distro: please report it.",
                     )
             _active = Telemetry(settings, bridge)
+            if not settings.disabled:
+                atexit.register(_active.shutdown)
         return _active
 
 

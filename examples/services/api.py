@@ -1,6 +1,5 @@
 """The public API: hands questions to the agents and passes emissions on from the database."""
 
-import logging
 import os
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -13,14 +12,12 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field, StringConstraints
 
 from otel_distro.instruments import cache
+from otel_distro.logger import api_logger, context
 
 AGENTS_URL = os.environ.get("AGENTS_URL", "http://127.0.0.1:8001")
 DATABASE_SERVICE_URL = os.environ.get("DATABASE_SERVICE_URL", "http://127.0.0.1:8003")
 TIMEOUT_SECONDS = 10.0
 CACHE_SECONDS = 2.0
-
-logging.getLogger("blipee").setLevel(logging.INFO)
-logger = logging.getLogger("blipee.api")
 
 Organization = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", max_length=40)]
 
@@ -76,11 +73,11 @@ async def passed_on(service: str, request: Awaitable[httpx.Response]) -> dict[st
     try:
         response = await request
         if response.status_code == HTTPStatus.NOT_FOUND:
-            logger.warning("%s found nothing at %s", service, response.url)
+            api_logger.warn("nothing found", service=service, url=str(response.url))
             raise HTTPException(HTTPStatus.NOT_FOUND, response.json()["detail"])
         answer: dict[str, Any] = response.raise_for_status().json()
     except httpx.HTTPError as error:
-        logger.error("%s failed: %s", service, error)  # noqa: TRY400 - a neighbor's outage, no trace of ours
+        api_logger.error("a service behind this one failed", error=error, service=service)
         raise HTTPException(HTTPStatus.BAD_GATEWAY, f"the {service} service failed") from error
     return answer
 
@@ -94,8 +91,10 @@ async def health() -> dict[str, str]:
 @app.post("/api/analyses")
 async def analyze(analysis: Analysis, http: Http) -> dict[str, Any]:
     """Have the agents answer a question."""
-    logger.info("analysis for %s", analysis.organization)
-    return await passed_on("agents", http.post(f"{AGENTS_URL}/runs", json=analysis.model_dump()))
+    with context(organization_id=analysis.organization):
+        api_logger.info("analysis asked for", words=len(analysis.question.split()))
+        asked = http.post(f"{AGENTS_URL}/runs", json=analysis.model_dump())
+        return await passed_on("agents", asked)
 
 
 @app.get("/api/organizations/{organization}/emissions")
@@ -103,7 +102,7 @@ async def emissions(organization: Organization, http: Http) -> dict[str, Any]:
     """Yearly emissions of one organization."""
     known = recent.get(organization)
     cache.request(cache="emissions", result="hit" if known else "miss")
-    logger.info("emissions of %s, %s", organization, "kept" if known else "asked for")
+    api_logger.info("emissions", organization=organization, kept=known is not None)
     if known is None:
         url = f"{DATABASE_SERVICE_URL}/organizations/{organization}/emissions"
         known = await passed_on("database", http.get(url))

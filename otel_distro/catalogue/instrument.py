@@ -1,5 +1,6 @@
 """What an entry of the catalogue says about an instrument."""
 
+import math
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -89,18 +90,29 @@ class Instrument:
                 "is no instrument name: letters, digits and _ . - / after a letter",
             ),
             (
+                self.name != self.name.lower(),
+                "has capitals, which the SDK makes small; write it small",
+            ),
+            (
                 not self.unit.isascii() or len(self.unit) > _MAX_UNIT,
-                f"has a unit that is not at most {_MAX_UNIT} ASCII characters",
+                f"has a unit that is not at most {_MAX_UNIT} ASCII characters; use a UCUM code",
             ),
             (histogram and not self.buckets, "is a histogram without buckets; give their bounds"),
-            (not histogram and bool(self.buckets), "has buckets and is no histogram"),
+            (
+                not histogram and bool(self.buckets),
+                "has buckets and is no histogram; leave them out",
+            ),
+            (
+                not all(math.isfinite(bound) for bound in self.buckets),
+                "has a bucket bound that is no finite number; leave it out",
+            ),
             (
                 list(self.buckets) != sorted(set(self.buckets)),
-                "has buckets that do not ascend",
+                "has buckets that do not ascend; sort them, each once",
             ),
             (
                 len(self.attribute_names) != len(self.attributes),
-                "declares an attribute twice",
+                "declares an attribute twice; declare it once",
             ),
         )
         return next((f"{self.name} {what}" for wrong, what in checks if wrong), None)

@@ -49,6 +49,8 @@ class Catalogue:
         """
         by_name, by_series = dict(self._by_name), dict(self._by_series)
         for instrument in instruments:
+            if not isinstance(instrument, Instrument):
+                raise CatalogueError(f"{instrument!r:.80} is no Instrument; give Instrument(...)")
             problem = instrument.problem()
             if problem is not None:
                 raise CatalogueError(problem)
@@ -63,6 +65,13 @@ class Catalogue:
                     raise CatalogueError(
                         f"{instrument.name} and {other.name} both become {name} in Prometheus; "
                         "change a name or a unit"
+                    )
+        for instrument in instruments:
+            for other_name in (instrument.capacity, instrument.twin):
+                if other_name is not None and other_name not in by_name:
+                    raise CatalogueError(
+                        f"{instrument.name} refers to {other_name}, which is not registered; "
+                        "register both together"
                     )
         self._by_name, self._by_series = by_name, by_series
 
@@ -79,7 +88,7 @@ class Catalogue:
             try:
                 self.register(*point.load())
             except Exception as error:  # noqa: BLE001 - another project's
-                problems.append(f"{ENTRY_POINTS} {point.name}: {error}")
+                problems.append(" ".join(f"{ENTRY_POINTS} {point.name}: {error}".split()))
         return problems
 
 

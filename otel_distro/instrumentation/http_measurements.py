@@ -4,6 +4,7 @@ Upstream's ASGI middleware measures; the meter given to it hands each value on t
 instruments as well.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -34,8 +35,13 @@ class _RequestDuration:
         self._convention.record(amount, attributes, context)
         said = attributes or {}
         status = said.get("http.response.status_code")
-        # Without a status the application raised before it answered.
-        failed = not isinstance(status, int) or status >= _SERVER_ERROR
+        # Without a status the application raised before it answered; with one it may have raised
+        # in the middle of the body, and upstream measures while that exception passes by.
+        failed = (
+            not isinstance(status, int)
+            or status >= _SERVER_ERROR
+            or isinstance(sys.exc_info()[1], Exception)
+        )
         own = {
             "endpoint": str(said.get("http.route", UNMATCHED)),
             "method": str(said.get("http.request.method", "_OTHER")),

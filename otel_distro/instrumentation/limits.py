@@ -31,7 +31,9 @@ def memory_utilization(root: Path = CGROUP) -> float:
 
 def processors(root: Path = CGROUP) -> float:
     """Return how many processors the process may keep busy, also parts of one."""
-    available = float(len(os.sched_getaffinity(0)))
+    # Not on every system can a process be bound to some of the processors.
+    bound = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    available = float(len(bound) or os.cpu_count() or 1)
     quota, period = _quota(root)
     return min(available, quota / period) if quota and period else available
 

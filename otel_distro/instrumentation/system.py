@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -39,6 +40,12 @@ class Process:
     """Reads this process, also after a fork."""
 
     def __init__(self) -> None:
+        self._forget()
+        if hasattr(os, "register_at_fork"):
+            # The last reading is the parent's, and the lock may be held by a thread of its.
+            os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
         self._lock = threading.Lock()
         self._last: Reading | None = None
 
@@ -100,9 +107,13 @@ _watched: "WeakSet[asyncio.AbstractEventLoop]" = WeakSet()
 def watch_event_loop(provider: MeterProvider | None = None) -> None:
     """Report how late the running event loop is, twice a second. A second call does nothing.
 
-    Holds nothing that keeps the loop from closing, and ends with it.
+    Holds nothing that keeps the loop from closing, and ends with it. Loops that are not asyncio's
+    are not watched.
     """
-    loop = asyncio.get_running_loop()
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
     if loop in _watched:
         return
     _watched.add(loop)

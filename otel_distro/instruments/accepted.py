@@ -44,7 +44,7 @@ def number(value: float) -> float:
     """Return an int or a float. Raises `Refused`."""
     if isinstance(value, bool):
         raise Refused("the value is a bool; give a number, e.g. int(flag)")
-    if isinstance(value, str) or not isinstance(value, (Real, Decimal)):
+    if not isinstance(value, (Real, Decimal)):
         raise Refused(f"the value is of type {type(value).__name__}; give an int or a float")
     if isinstance(value, int) and -_EXACT <= value <= _EXACT:
         return int(value)

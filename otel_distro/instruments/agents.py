@@ -3,15 +3,18 @@
 Spans and durations follow the GenAI conventions, by OpenTelemetry's own handler.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
 from opentelemetry.util.genai.handler import TelemetryHandler
 from opentelemetry.util.genai.invocation import LocalAgentInvocation, ToolInvocation
+from opentelemetry.util.genai.types import Error
 
 from otel_distro.instruments import outcomes, recorder
+from otel_distro.instruments.accepted import number
 from otel_distro.instruments.timed import Timed, status_of
+from otel_distro.notices import describe, notice
 from otel_distro.version import __version__
 
 _queues: Final[dict[str, Callable[[], int]]] = {}
@@ -82,22 +85,38 @@ def queue_size(callback: Callable[[], int], *, queue: str = "default") -> None:
     """Report how many tasks wait, as `callback` says at each export.
 
     Args:
-        callback: Returns the number now. One that raises or hangs costs its queue only.
+        callback: Returns the number now, at once: exports wait for it. One that raises costs its
+            queue only.
         queue: Its name, of a bounded set; naming it again replaces the callback.
     """
     if not _queues:
-        recorder.observe(
-            "agents.queue.size",
-            lambda: [(size(), {"queue": name}) for name, size in list(_queues.items())],
-        )
+        recorder.observe("agents.queue.size", _queue_sizes)
     _queues[queue] = callback
+
+
+def _queue_sizes() -> Iterator[tuple[float, Mapping[str, str]]]:
+    for name, size in list(_queues.items()):
+        try:
+            value = number(size())
+        except Exception as fault:  # noqa: BLE001 - the application's code; the other queues go on
+            notice(
+                f"agents.queue_size {name}",
+                f"agents.queue_size of {name}: the callback failed ({describe(fault)}); its value "
+                "is left out.",
+            )
+            continue
+        yield value, {"queue": name}
 
 
 def _finish(invocation: LocalAgentInvocation | ToolInvocation, error: BaseException | None) -> None:
     if error is None:
         invocation.stop()
-    else:
-        invocation.fail(error)
+        return
+    try:
+        failure = Error.from_exception(error)
+    except Exception:  # noqa: BLE001 - its text is the application's code
+        failure = Error(message=describe(error), type=type(error).__qualname__)
+    invocation.fail(failure)
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,8 @@ from collections import Counter
 from typing import Final
 
 from otel_distro.instruments import recorder
-from otel_distro.instruments.timed import Timed
+from otel_distro.instruments.accepted import number
+from otel_distro.instruments.timed import Timed, never_raises
 
 _active: Final[Counter[str]] = Counter()
 _lock = threading.Lock()
@@ -28,14 +29,18 @@ def conversation(*, type: str = "user_chat") -> Timed[Conversation]:  # noqa: A0
     return Timed(lambda: Conversation(type))
 
 
+@never_raises
 def set_active(count: int, *, type: str = "user_chat") -> None:  # noqa: A002 - the attribute's name
     """Report the number of conversations where another system counts them."""
+    value = int(number(count))
     with _lock:
-        _active[type] = count
-        recorder.gauge("conversations.active").set(count, {"type": type})
+        _active[type] = value
+        recorder.gauge("conversations.active").set(value, {"type": type})
 
 
 def _change(kind: str, by: int) -> None:
     with _lock:
         _active[kind] += by
         recorder.gauge("conversations.active").set(_active[kind], {"type": kind})
+        if not _active[kind]:
+            del _active[kind]

@@ -3,8 +3,10 @@
 from opentelemetry.metrics import MeterProvider
 
 from otel_distro.instruments import recorder
+from otel_distro.instruments.timed import never_raises
 
 
+@never_raises
 def captured(
     error: BaseException, *, handled: bool = True, provider: MeterProvider | None = None
 ) -> None:

@@ -4,7 +4,7 @@ import time
 from typing import Final, Literal
 
 from otel_distro.instruments import recorder
-from otel_distro.instruments.timed import Timed
+from otel_distro.instruments.timed import Timed, never_raises
 
 Status = Literal["healthy", "degraded", "unhealthy"]
 _VALUES: Final[dict[Status, float]] = {"healthy": 1.0, "degraded": 0.5, "unhealthy": 0.0}
@@ -29,6 +29,7 @@ def check(name: str) -> Timed[Check]:
     return Timed(lambda: Check(name))
 
 
+@never_raises
 def report(name: str, status: Status, *, latency_ms: float) -> None:
     """Report the outcome of a check.
 
@@ -37,5 +38,7 @@ def report(name: str, status: Status, *, latency_ms: float) -> None:
         status: healthy, degraded or unhealthy.
         latency_ms: Milliseconds it took.
     """
+    if status not in _VALUES:
+        raise ValueError(f"the status {status!r:.40} is none of {', '.join(_VALUES)}")
     recorder.gauge("health.check.status").set(_VALUES[status], {"check": name})
     recorder.gauge("health.check.latency").set(latency_ms, {"check": name})

@@ -1,10 +1,13 @@
 """Things that begin and end: one object for `with`, `async with` and decorators."""
 
+import asyncio
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Generator
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, cast
 
 from otel_distro.notices import describe, notice
 
@@ -25,7 +28,8 @@ R = TypeVar("R", bound=Run)
 class Timed(Generic[R]):
     """Measures a block or a function from its begin to its end, whatever the outcome.
 
-    Exceptions go on untouched. Measuring never raises: what fails in it is said once.
+    Exceptions go on untouched. Measuring never raises: what fails in it is said once. One object
+    may be entered again inside itself, and by several threads and tasks at once.
 
     Args:
         begin: Starts a run. Called once for each block or call.
@@ -33,11 +37,11 @@ class Timed(Generic[R]):
 
     def __init__(self, begin: Callable[[], R]) -> None:
         self._begin = begin
-        self._runs: list[R] = []
+        self._open: dict[int, list[R]] = {}
 
     def __enter__(self) -> R:
-        run = self._begin()
-        self._runs.append(run)
+        run = self._start()
+        self._open.setdefault(_current(), []).append(run)
         return run
 
     def __exit__(
@@ -46,7 +50,7 @@ class Timed(Generic[R]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        _end(self._runs.pop(), error)
+        _end(self._leave(), error)
 
     async def __aenter__(self) -> R:
         return self.__enter__()
@@ -59,35 +63,122 @@ class Timed(Generic[R]):
     ) -> None:
         self.__exit__(kind, error, trace)
 
+    def _start(self) -> R:
+        try:
+            return self._begin()
+        except Exception as fault:  # noqa: BLE001 - the application goes on
+            _say_lost(_name(self._begin), fault)
+            return cast("R", _Lost())
+
+    def _leave(self) -> R:
+        owner = _current()
+        runs = self._open.pop(owner, None)
+        if runs is None:  # a generator that another thread or task brings to its end
+            owner, runs = self._open.popitem()
+        run = runs.pop()
+        if runs:
+            self._open[owner] = runs
+        return run
+
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
-        """Measure each call of a function; of a coroutine function, until it has returned."""
+        """Measure each call of a function.
+
+        Of a coroutine function until it has returned; of a generator from the first step to the
+        last, where a consumer that stops early is no error.
+        """
+        measured: Callable[..., Any]
         if inspect.iscoroutinefunction(function):
 
-            @functools.wraps(function)
-            async def measured_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - as the function
-                run = self._begin()
-                try:
-                    result = await function(*args, **kwargs)
-                except BaseException as error:
-                    _end(run, error)
-                    raise
-                _end(run, None)
-                return result
+            async def measured(*args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - as the function
+                with self._measuring():
+                    return await function(*args, **kwargs)
 
-            return cast("Callable[P, T]", measured_coroutine)
+        elif inspect.isasyncgenfunction(function):
 
-        @functools.wraps(function)
-        def measured(*args: P.args, **kwargs: P.kwargs) -> T:
-            run = self._begin()
-            try:
-                result = function(*args, **kwargs)
-            except BaseException as error:
-                _end(run, error)
-                raise
-            _end(run, None)
-            return result
+            async def measured(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
+                with self._measuring():
+                    async with contextlib.aclosing(function(*args, **kwargs)) as items:
+                        async for item in items:
+                            yield item
 
-        return measured
+        elif inspect.isgeneratorfunction(function):
+
+            def measured(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
+                with self._measuring():
+                    return (yield from function(*args, **kwargs))
+
+        else:
+
+            def measured(*args: P.args, **kwargs: P.kwargs) -> T:
+                with self._measuring():
+                    return function(*args, **kwargs)
+
+        return cast("Callable[P, T]", functools.wraps(function)(measured))
+
+    def _measuring(self) -> "_Measuring":
+        return _Measuring(self._start())
+
+
+class _Measuring:
+    """The block of one run."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        _end(self._run, error)
+
+
+class _Lost:
+    """Stands for a run that could not begin: takes whatever is said of it, and blocks and calls."""
+
+    def __getattr__(self, _name: str) -> "_Lost":
+        return self
+
+    def __setattr__(self, _name: str, _value: object) -> None:
+        pass
+
+    def __call__(self, *arguments: object, **_named: object) -> object:
+        # As a decorator it leaves the function as it is.
+        return arguments[0] if arguments and callable(arguments[0]) else self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        pass
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_raised: object) -> None:
+        pass
+
+
+def _current() -> int:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop of asyncio
+        task = None
+    return threading.get_ident() if task is None else id(task)
+
+
+def never_raises(report: Callable[P, None]) -> Callable[P, None]:
+    """Let a function that reports something at once say its faults, once, and not raise them."""
+
+    @functools.wraps(report)
+    def reporting(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            report(*args, **kwargs)
+        except Exception as fault:  # noqa: BLE001 - the application goes on
+            _say_lost(_name(report), fault)
+
+    return reporting
 
 
 def status_of(error: BaseException | None) -> str:
@@ -97,9 +188,16 @@ def status_of(error: BaseException | None) -> str:
 
 def _end(run: Run, error: BaseException | None) -> None:
     try:
-        run.end(error)
+        # Closed by its consumer, a generator has not failed.
+        run.end(None if isinstance(error, GeneratorExit) else error)
     except Exception as fault:  # noqa: BLE001 - the application goes on
-        notice(
-            f"run {type(run).__qualname__}",
-            f"a measurement was lost: {type(run).__qualname__} failed ({describe(fault)}).",
-        )
+        _say_lost(type(run).__qualname__, fault)
+
+
+def _name(function: Callable[..., object]) -> str:
+    name: str = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{function.__module__.rpartition('.')[2]}.{name.partition('.<locals>')[0]}"
+
+
+def _say_lost(what: str, fault: Exception) -> None:
+    notice(f"lost {what}", f"a measurement was lost: {what} failed ({describe(fault)}).")

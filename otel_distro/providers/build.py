@@ -88,6 +88,7 @@ def _tracer_provider(settings: Settings, resource: Resource) -> TracerProvider:
         sampler=create_sampler(settings.sampling),
         resource=resource,
         id_generator=create_id_generator(settings),
+        shutdown_on_exit=False,  # the distribution does, all at once and within a bound
     )
     for exporter in _exporters("traces", settings.exports["traces"], span_exporter):
         provider.add_span_processor(
@@ -101,6 +102,7 @@ def _meter_provider(settings: Settings, resource: Resource) -> MeterProvider:
     return MeterProvider(
         resource=resource,
         views=views(settings.metric_names),
+        shutdown_on_exit=False,
         metric_readers=[
             # A plugin may be a reader itself, as the pull exporters are.
             part
@@ -116,7 +118,7 @@ def _meter_provider(settings: Settings, resource: Resource) -> MeterProvider:
 
 
 def _logger_provider(settings: Settings, resource: Resource) -> LoggerProvider:
-    provider = LoggerProvider(resource=resource)
+    provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
     for exporter in _exporters("logs", settings.exports["logs"], log_exporter):
         provider.add_log_record_processor(
             BatchLogRecordProcessor(exporter, **_batching(settings.batches["logs"]))

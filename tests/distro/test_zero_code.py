@@ -346,7 +346,8 @@ def test_an_application_that_never_configured_logging_still_sees_its_warnings():
         OTEL_SERVICE_NAME="api",
         **NO_EXPORT,
     )
-    assert done.stderr == "careful\n"
+    assert done.stderr.count("\n") == 1
+    assert "careful" in done.stderr
 
 
 def test_the_pth_file_is_silent_outside_of_instrumentation():

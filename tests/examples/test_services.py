@@ -158,7 +158,7 @@ def test_agents_that_fail_are_502_from_the_api(services, caplog, broken):
 
     assert answer.status_code == 502
     assert answer.json() == {"detail": "the agents service failed"}
-    assert len(messages(caplog, "blipee.api", logging.ERROR)) == 1
+    assert len(messages(caplog, "api", logging.ERROR)) == 1
 
 
 @pytest.mark.parametrize("broken", [failing, unreachable])

@@ -37,6 +37,7 @@ def test_only_the_protocol_that_is_used_is_loaded(protocol, absent):
         instrumented=True,
         OTEL_SERVICE_NAME="app",
         OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+        OTEL_METRICS_EXPORTER="none",  # the process reports itself, and no Collector is there
         OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="*",
     )
     assert "opentelemetry.exporter" in found
