@@ -4,6 +4,7 @@ Not through `logging`: at start-up nothing is configured there yet, and later th
 travel the very pipeline that it may be about.
 """
 
+import os
 import sys
 import threading
 from typing import Final
@@ -12,6 +13,15 @@ PREFIX: Final = "blipee-otel: "
 
 _said: set[str] = set()
 _lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent may have held it at the fork
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def notice(key: str, text: str) -> None:

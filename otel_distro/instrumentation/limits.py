@@ -16,7 +16,7 @@ _NO_LIMIT = 2**60
 def memory_utilization(root: Path = CGROUP) -> float:
     """Return memory in use of the limit, from 0 to 1."""
     limit = _number(root / "memory.max") or _number(root / "memory" / "memory.limit_in_bytes")
-    if limit is not None and limit < _NO_LIMIT:
+    if limit is not None and 0 < limit < _NO_LIMIT:
         used = _number(root / "memory.current") or _number(
             root / "memory" / "memory.usage_in_bytes"
         )

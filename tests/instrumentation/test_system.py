@@ -80,8 +80,9 @@ def test_threads_and_file_descriptors_are_counted(reported):
         os.close(end)
     threads_more = during["process.thread.count",] - before["process.thread.count",]
     descriptors = "process.unix.file_descriptor.count"
-    assert threads_more == 5
-    assert during[descriptors,] - before[descriptors,] == 10
+    # Threads and files of others may come and go meanwhile.
+    assert threads_more == pytest.approx(5, abs=1)
+    assert during[descriptors,] - before[descriptors,] == pytest.approx(10, abs=2)
 
 
 def test_runs_of_the_garbage_collector_are_counted_by_generation(reported):
@@ -92,7 +93,7 @@ def test_runs_of_the_garbage_collector_are_counted_by_generation(reported):
     for generation in range(3):
         key = ("cpython.gc.collections", str(generation))
         assert after[key] >= before[key]
-    assert after["cpython.gc.collections", "2"] - before["cpython.gc.collections", "2"] == 3
+    assert after["cpython.gc.collections", "2"] - before["cpython.gc.collections", "2"] >= 3
 
 
 class Machine:
@@ -267,7 +268,9 @@ def test_many_loops_close_without_a_word_and_are_forgotten(soon, telemetry, capl
     gc.collect()
     assert len(system._watched) <= before
     assert delays(telemetry)[0] >= 25
-    assert [record.getMessage() for record in caplog.records] == []
+    # That a step took long is said of a slow machine too.
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if not line.startswith("Executing")] == []
 
 
 def test_outside_of_asyncio_nothing_is_watched_and_nothing_raised(telemetry):
