@@ -18,7 +18,7 @@ from otel_distro.instrumentation.exceptions import remember_context
 from otel_distro.instrumentation.http_measurements import BothNames
 from otel_distro.instrumentation.routes import find_route
 from otel_distro.instrumentation.system import watch_event_loop
-from otel_distro.instruments import errors, recorder
+from otel_distro.instruments import api, errors
 from otel_distro.notices import describe, notice
 from otel_distro.version import __version__
 
@@ -115,12 +115,8 @@ class _Outermost:
         await self.app(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        connections = recorder.up_down_counter("api.active_connections", self._meter_provider)
-        connections.add(1, {"type": "websocket"})
-        try:
+        async with api.connection(type="websocket", provider=self._meter_provider):
             await self.app(scope, receive, send)
-        finally:
-            connections.add(-1, {"type": "websocket"})
 
 
 class _RecordException:

@@ -12,9 +12,8 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram, Meter, MeterProvider, UpDownCounter
 from opentelemetry.util.types import AttributeValue
 
-from otel_distro.instruments import outcomes, recorder
+from otel_distro.instruments import api, recorder
 
-UNMATCHED: Final = "<unmatched>"
 _SERVER_ERROR: Final = 500
 
 Attributes = Mapping[str, AttributeValue] | None
@@ -26,7 +25,6 @@ class _RequestDuration:
     def __init__(self, convention: Histogram, provider: MeterProvider | None) -> None:
         self._convention = convention
         self._provider = provider
-        self._response_time = recorder.histogram("api.response_time", provider)
 
     def record(
         self, amount: float, attributes: Attributes = None, context: Context | None = None
@@ -42,13 +40,15 @@ class _RequestDuration:
             or status >= _SERVER_ERROR
             or isinstance(sys.exc_info()[1], Exception)
         )
-        own = {
-            "endpoint": str(said.get("http.route", UNMATCHED)),
-            "method": str(said.get("http.request.method", "_OTHER")),
-        }
-        outcome = "error" if failed else "success"
-        outcomes.count("api.requests", own, outcome, self._provider)
-        self._response_time.record(amount * 1000, {**own, "status": outcome}, context)
+        route = said.get("http.route")
+        api.answered(
+            None if route is None else str(route),
+            str(said.get("http.request.method", "_OTHER")),
+            seconds=amount,
+            failed=failed,
+            context=context,
+            provider=self._provider,
+        )
 
 
 class _ActiveRequests:

@@ -13,7 +13,7 @@ from opentelemetry.sdk.metrics.export import (
     PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation
-from support.instrumented import run_python
+from support.instrumented import NO_EXPORT, run_python
 
 from otel_distro.providers.cardinality import OVERFLOW, CardinalityWatch
 
@@ -83,6 +83,27 @@ def test_without_the_limit_the_same_measurement_shows_memory_growing(kind):
     series, overflow, _, growth = flood(kind, 40_000, limit=10_000_000)
     assert (series, overflow) == (40_000, 0)
     assert growth > 3 * FLAT_MB
+
+
+def test_a_service_under_the_distribution_is_told_so():
+    code = """
+from opentelemetry import metrics
+counter = metrics.get_meter("app").create_counter("app.visits")
+for number in range(2600):
+    counter.add(1, {"user": str(number), "kind": "guest"})
+provider = metrics.get_meter_provider()
+provider.force_flush()
+provider.force_flush()
+"""
+    done = run_python(
+        code,
+        OTEL_SERVICE_NAME="app",
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="*",
+        **{**NO_EXPORT, "OTEL_METRICS_EXPORTER": "console"},
+    )
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("blipee-otel: app.visits has more than 2000 attribute sets")
+    assert "'user' has 2000 values" in line
 
 
 class Kept(MetricExporter):
