@@ -22,6 +22,7 @@ from opentelemetry.metrics import _Gauge as Gauge
 from opentelemetry.util.types import AttributeValue
 
 from otel_distro.catalogue import CATALOGUE, Instrument, Kind
+from otel_distro.notices import describe, notice
 from otel_distro.version import __version__
 
 SCOPE: Final = "otel_distro"
@@ -55,8 +56,17 @@ def gauge(name: str, provider: MeterProvider | None = None) -> Gauge:
     return cast("Gauge", _make(name, Kind.GAUGE, provider))
 
 
+# The SDK keeps only the first callback of a name, so that one reads what all of ours say. A list
+# lives as long as the process: instruments made before a provider was set follow each new one.
+_callbacks: dict[tuple[str, MeterProvider | None], list[Observe]] = {}
+_created: set[tuple[str, MeterProvider | None]] = set()
+
+
 def observe(name: str, callback: Observe, provider: MeterProvider | None = None) -> None:
     """Read an observable instrument's values from a callback at each export.
+
+    Several callbacks may feed one instrument. One that raises costs its own values only, and is
+    said once.
 
     Args:
         name: In the catalogue.
@@ -67,13 +77,32 @@ def observe(name: str, callback: Observe, provider: MeterProvider | None = None)
         LookupError: The catalogue has no such instrument, or it is not observable.
     """
     entry = _entry(name, *_OBSERVABLE)
+    key = (name, provider)
+    callbacks = _callbacks.setdefault(key, [])
+    callbacks.append(callback)
+    if key in _created:
+        return
+    _created.add(key)
 
     def read(_options: CallbackOptions) -> Iterable[Observation]:
-        for value, attributes in callback():
-            yield Observation(value, attributes)
+        for one in list(callbacks):
+            try:
+                observed = [Observation(value, attributes) for value, attributes in one()]
+            except Exception as error:  # noqa: BLE001 - callbacks are the application's
+                notice(f"callback {name}", f"a callback of {name} failed ({describe(error)}).")
+            else:
+                yield from observed
 
     create = getattr(meter(provider), _OBSERVABLE[entry.kind])
     create(entry.name, callbacks=[read], unit=entry.unit, description=entry.description)
+
+
+def forget() -> None:
+    """Start anew, for tests that replace the providers."""
+    _make.cache_clear()
+    _created.clear()
+    for callbacks in _callbacks.values():
+        callbacks.clear()
 
 
 _OBSERVABLE: Final = {

@@ -28,7 +28,7 @@ _GLOBALS: Final = (
 
 # What our modules remember of a provider: a function to call, a cache or a container to clear.
 _REMEMBERED: Final = (
-    "otel_distro.instruments.recorder:_make",
+    "otel_distro.instruments.recorder:forget",
     "otel_distro.instruments.outcomes:forget",
     "otel_distro.instruments.metrics:metrics.forget",
     "otel_distro.instruments.agents:_handler",

@@ -1,11 +1,7 @@
 """The pytest plugin, by test files of a project that uses it."""
 
-# `pytester` forgets what an inner run was first to import: two copies of OpenTelemetry in one
-# process would have two sets of globals. So all of it is imported here.
 import pytest
 from support.instrumented import NO_EXPORT, run_python
-
-from otel_distro.testing import capture  # noqa: F401
 
 pytest_plugins = ["pytester"]
 
@@ -20,7 +16,9 @@ def run(pytester, monkeypatch):
 
     def run(code, *options):
         pytester.makepyfile(code)
-        return pytester.runpytest_inprocess(*LOADED, *options)
+        # In a process of its own: within this one `pytester` forgets what the inner run was first
+        # to import, and two copies of OpenTelemetry would have two sets of globals.
+        return pytester.runpytest_subprocess(*LOADED, *options)
 
     return run
 
