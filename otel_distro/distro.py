@@ -10,6 +10,7 @@ from otel_distro.configuration import activate, prepare
 from otel_distro.notices import notice
 from otel_distro.settings import Settings, read_settings
 from otel_distro.settings.names import CONFIGURATOR, DISTRO
+from otel_distro.settings.parsing import shown
 
 
 class BlipeeDistro(BaseDistro):
@@ -20,8 +21,7 @@ class BlipeeDistro(BaseDistro):
     def _configure(self, **_kwargs: Any) -> None:
         settings = self._settings = prepare()
         if not settings.disabled:
-            # Another distribution may be found first in the configurators' group.
-            os.environ.setdefault(CONFIGURATOR, "blipee")
+            _choose_configurator()
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
         """Activate one instrumentor; what it raises is reported and goes no further."""
@@ -42,14 +42,41 @@ class BlipeeConfigurator:
         activate(prepare())
 
 
+def _choose_configurator() -> None:
+    """Choose ours, unless another one was asked for that is there: it may be found first."""
+    asked = os.environ.get(CONFIGURATOR, "").strip()
+    if asked and asked in _installed("opentelemetry_configurator"):
+        return
+    if asked:
+        _refuse(CONFIGURATOR, asked, "opentelemetry_configurator")
+    os.environ[CONFIGURATOR] = "blipee"
+
+
 def check_chosen_distribution() -> None:
-    """Say loudly that another installed distribution was chosen over ours."""
+    """Say loudly that another installed distribution was chosen over ours, or none."""
     if BlipeeDistro._instance is not None or read_settings().disabled:  # noqa: SLF001 - ours
         return
-    others = [p.name for p in entry_points(group="opentelemetry_distro") if p.name != "blipee"]
-    if others and os.environ.get(DISTRO) not in others:
+    asked = os.environ.get(DISTRO, "").strip()
+    installed = _installed("opentelemetry_distro")
+    if asked and asked not in installed:
+        _refuse(DISTRO, asked, "opentelemetry_distro")
+        return
+    others = installed - {"blipee"}
+    if others and asked not in others:
         notice(
             "distro",
-            f"another OpenTelemetry distribution was found first ({', '.join(others)}) and is in "
-            f"use. Set {DISTRO}=blipee and {CONFIGURATOR}=blipee, or uninstall it.",
+            f"another OpenTelemetry distribution was found first ({', '.join(sorted(others))}) "
+            f"and is in use. Set {DISTRO}=blipee and {CONFIGURATOR}=blipee, or uninstall it.",
         )
+
+
+def _installed(group: str) -> set[str]:
+    return {point.name for point in entry_points(group=group)}
+
+
+def _refuse(variable: str, asked: str, group: str) -> None:
+    notice(
+        variable,
+        f"{variable}={shown(asked)} is not installed; it is left out. "
+        f"Use one of {', '.join(sorted(_installed(group)))}.",
+    )

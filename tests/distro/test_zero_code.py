@@ -325,6 +325,16 @@ def test_another_distribution_that_was_asked_for_is_none_of_our_business(tmp_pat
     assert "another OpenTelemetry distribution" not in done.stderr
 
 
+@pytest.mark.parametrize("variable", ["OTEL_PYTHON_CONFIGURATOR", "OTEL_PYTHON_DISTRO"])
+@pytest.mark.parametrize(("value", "lines"), [("blipe", 1), (" ", 0)])
+def test_a_misspelled_choice_is_one_line_and_telemetry_is_configured(variable, value, lines):
+    done = run_python(SHOW_PROVIDERS, OTEL_SERVICE_NAME="api", **{variable: value}, **NO_EXPORT)
+    assert "sdk TracerProvider" in done.stdout
+    said = [line for line in done.stderr.splitlines() if line.startswith("blipee-otel:")]
+    assert len(said) == lines, done.stderr
+    assert all(f"{variable}='blipe'" in line and "blipee" in line for line in said)
+
+
 def test_a_spawned_worker_is_configured_too():
     done = run_python(
         """
