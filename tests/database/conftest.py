@@ -9,7 +9,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from postgres_cluster import running_postgres
 
-from otel_distro import notices
 from otel_distro.catalogue import CATALOGUE
 from otel_distro.instrumentation.database.asyncpg import AsyncPGInstrumentor
 from otel_distro.instrumentation.database.sqlalchemy import SQLAlchemyInstrumentor
@@ -124,14 +123,3 @@ def new_engine(tmp_path):
 def postgres():
     with running_postgres() as postgres:
         yield postgres
-
-
-@pytest.fixture
-def said(monkeypatch, capsys):
-    """Returns the notices since the last call; each key may be said once more in this test."""
-    monkeypatch.setattr(notices, "_said", set())
-    return lambda: [
-        line.removeprefix(notices.PREFIX)
-        for line in capsys.readouterr().err.splitlines()
-        if line.startswith(notices.PREFIX)
-    ]

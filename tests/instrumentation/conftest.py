@@ -12,7 +12,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from otel_distro import notices
 from otel_distro.instrumentation.fastapi import FastAPIInstrumentor
 from otel_distro.settings.model import DEFAULT_HEALTH_URLS
 
@@ -146,14 +145,3 @@ def connect():
         return sent
 
     return connect
-
-
-@pytest.fixture
-def said(monkeypatch, capsys):
-    """Returns the notices since the last call; each key may be said once more in this test."""
-    monkeypatch.setattr(notices, "_said", set())
-    return lambda: [
-        line.removeprefix(notices.PREFIX)
-        for line in capsys.readouterr().err.splitlines()
-        if line.startswith(notices.PREFIX)
-    ]

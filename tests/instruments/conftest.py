@@ -2,7 +2,6 @@
 
 import pytest
 
-from otel_distro import notices
 from otel_distro.testing.plugin import telemetry
 
 __all__ = ["telemetry"]
@@ -26,14 +25,3 @@ def values(telemetry):
         }
 
     return values
-
-
-@pytest.fixture
-def said(monkeypatch, capsys):
-    """Returns the notices since the last call; each key may be said once more in this test."""
-    monkeypatch.setattr(notices, "_said", set())
-    return lambda: [
-        line.removeprefix(notices.PREFIX)
-        for line in capsys.readouterr().err.splitlines()
-        if line.startswith(notices.PREFIX)
-    ]

@@ -4,25 +4,12 @@ import os
 
 import pytest
 
-from otel_distro import notices
-
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
     for name in list(os.environ):
         if name.startswith(("OTEL_", "BLIPEE_OTEL_")) or name == "APP_VERSION":
             monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def said(monkeypatch, capsys):
-    """Returns the notices since the last call; each key may be said once more in this test."""
-    monkeypatch.setattr(notices, "_said", set())
-    return lambda: [
-        line.removeprefix(notices.PREFIX)
-        for line in capsys.readouterr().err.splitlines()
-        if line.startswith(notices.PREFIX)
-    ]
 
 
 @pytest.fixture
