@@ -100,6 +100,7 @@ def test_a_child_and_its_child_have_their_own_pid_and_instance(configured_by, tm
         OTEL_SERVICE_NAME="app",
         OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="*",
         OTEL_CONFIG_FILE=str(file) if configured_by == "file" else "",
+        PYTHONWARNINGS="ignore::DeprecationWarning",  # from 3.12 on: threads and a fork
         **NO_EXPORT,
     )
     assert done.stderr == ""
