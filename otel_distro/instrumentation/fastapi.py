@@ -15,10 +15,11 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from otel_distro.instrumentation.exceptions import remember_context
-from otel_distro.instrumentation.http_measurements import BothNames
+from otel_distro.instrumentation.http_measurements import BothNames, request_failed
 from otel_distro.instrumentation.routes import find_route
 from otel_distro.instrumentation.system import watch_event_loop
 from otel_distro.instruments import api, errors
+from otel_distro.logger import context
 from otel_distro.notices import describe, notice
 from otel_distro.version import __version__
 
@@ -101,6 +102,13 @@ class _Outermost:
             await self._stack(scope, receive, send)
             return
         scope[_SEEN] = []
+        # What the request says of itself ends with it, also where the server gives it no task
+        # of its own.
+        with context():
+            await self._served(scope, receive, send)
+
+    async def _served(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_failed.set(False)
         if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
             return
@@ -142,6 +150,7 @@ class _RecordException:
             await self.app(scope, receive, watched_send)
         except Exception as error:
             remember_context(error)
+            request_failed.set(True)
             seen: list[BaseException] = scope.setdefault(_SEEN, [])
             if not any(error is one for one in seen):
                 seen.append(error)

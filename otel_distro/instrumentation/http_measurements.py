@@ -4,8 +4,8 @@ Upstream's ASGI middleware measures; the meter given to it hands each value on t
 instruments as well.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Final
 
 from opentelemetry.context import Context
@@ -15,6 +15,10 @@ from opentelemetry.util.types import AttributeValue
 from otel_distro.instruments import api, recorder
 
 _SERVER_ERROR: Final = 500
+
+# Set where an exception passes that the application did not handle; a context variable, because
+# upstream's middleware records without a word of it.
+request_failed: ContextVar[bool] = ContextVar("otel_distro_request_failed", default=False)
 
 Attributes = Mapping[str, AttributeValue] | None
 
@@ -35,11 +39,7 @@ class _RequestDuration:
         status = said.get("http.response.status_code")
         # Without a status the application raised before it answered; with one it may have raised
         # in the middle of the body, and upstream measures while that exception passes by.
-        failed = (
-            not isinstance(status, int)
-            or status >= _SERVER_ERROR
-            or isinstance(sys.exc_info()[1], Exception)
-        )
+        failed = not isinstance(status, int) or status >= _SERVER_ERROR or request_failed.get()
         route = said.get("http.route")
         api.answered(
             None if route is None else str(route),

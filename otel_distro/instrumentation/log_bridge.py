@@ -7,7 +7,6 @@ after the handlers have had theirs.
 """
 
 import logging
-import traceback
 from collections.abc import Mapping
 from contextvars import ContextVar
 from time import time_ns
@@ -22,8 +21,9 @@ from opentelemetry.trace import get_current_span
 from opentelemetry.util.types import AnyValue
 
 from otel_distro.instrumentation.exceptions import context_of
+from otel_distro.instruments import errors
 from otel_distro.logger import records
-from otel_distro.logger.fields import current_fields
+from otel_distro.logger.values import clean, clean_text
 from otel_distro.notices import describe, notice
 from otel_distro.settings import LogCapture
 
@@ -81,6 +81,8 @@ class LogBridge:
                 _SUPPRESS_INSTRUMENTATION_KEY
             ):
                 return
+            if record.exc_info and record.exc_info[1] and record.levelno >= logging.ERROR:
+                errors.captured(record.exc_info[1])
             self._provider.get_logger(record.name).emit(self._translate(record))
         except Exception as error:  # noqa: BLE001 - arguments and extras are the application's
             notice(
@@ -104,30 +106,15 @@ class LogBridge:
         )
 
     def _attributes(self, record: logging.LogRecord) -> dict[str, AnyValue]:
-        said = records.attached(record)
-        if said is not None:  # a record of our logger, which has read it already
-            attributes: dict[str, AnyValue] = {**records.attributes(said)}
-        else:
-            attributes = self._undeclared(record)
+        said = records.read(record)
+        attributes: dict[str, AnyValue] = {**records.attributes(said)}
+        if records.attached(record) is None:
+            # What a line of standard `logging` says itself wins over what its task says.
+            attributes |= {key: value for key, value in said["meta"].items() if key in attributes}
         if self._capture.code_attributes:
             attributes["code.file.path"] = record.pathname
             attributes["code.function.name"] = record.funcName
             attributes["code.line.number"] = record.lineno
-        return attributes
-
-    def _undeclared(self, record: logging.LogRecord) -> dict[str, AnyValue]:
-        attributes: dict[str, AnyValue] = {**records.context_attributes(current_fields())}
-        for key, value in record.__dict__.items():
-            if key not in records.STANDARD and key not in records.NOISE:
-                attributes[key] = _value(value)
-        if record.exc_info and record.exc_info[1] is not None:
-            kind, error, trace = record.exc_info
-            # https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-logs/
-            attributes["exception.type"] = type(error).__qualname__
-            attributes["exception.message"] = str(error)
-            attributes["exception.stacktrace"] = "".join(
-                traceback.format_exception(kind, error, trace)
-            )
         return attributes
 
 
@@ -141,18 +128,5 @@ def _context_of(record: logging.LogRecord) -> Context:
 
 def _body(record: logging.LogRecord) -> AnyValue:
     if isinstance(record.msg, Mapping) and not record.args:
-        return _value(record.msg)
-    return record.getMessage()
-
-
-def _value(value: object) -> AnyValue:
-    """Return what the SDK takes for a value; of others it complains in the application's logs."""
-    match value:
-        case None | str() | bool() | int() | float() | bytes():
-            return value
-        case Mapping():
-            return {str(key): _value(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_value(item) for item in value]
-        case _:
-            return str(value)
+        return clean(record.msg)
+    return clean_text(record.getMessage())

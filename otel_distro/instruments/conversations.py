@@ -1,5 +1,6 @@
 """Conversations that go on now."""
 
+import os
 import threading
 from collections import Counter
 from typing import Final
@@ -10,6 +11,16 @@ from otel_distro.instruments.timed import Timed, never_raises
 
 _active: Final[Counter[str]] = Counter()
 _lock = threading.Lock()
+
+
+def _start_in_child() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent may have held it at the fork
+    _lock = threading.Lock()
+    _active.clear()  # those go on in the parent
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_in_child)
 
 
 class Conversation:

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Generator
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, cast
 
+from opentelemetry.context import attach, get_current
+
 from otel_distro.notices import describe, notice
 
 P = ParamSpec("P")
@@ -96,16 +98,20 @@ class Timed(Generic[R]):
         elif inspect.isasyncgenfunction(function):
 
             async def measured(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
-                with self._measuring():
+                with self._measuring() as measuring:
                     async with contextlib.aclosing(function(*args, **kwargs)) as items:
                         async for item in items:
-                            yield item
+                            measuring.pause()
+                            try:
+                                yield item
+                            finally:
+                                measuring.go_on()
 
         elif inspect.isgeneratorfunction(function):
 
             def measured(*args: P.args, **kwargs: P.kwargs) -> Generator[Any, Any, Any]:
-                with self._measuring():
-                    return (yield from function(*args, **kwargs))
+                with self._measuring() as measuring:
+                    return (yield from _paused_between(function(*args, **kwargs), measuring))
 
         else:
 
@@ -116,22 +122,62 @@ class Timed(Generic[R]):
         return cast("Callable[P, T]", functools.wraps(function)(measured))
 
     def _measuring(self) -> "_Measuring":
-        return _Measuring(self._start())
+        return _Measuring(self._start)
 
 
 class _Measuring:
-    """The block of one run."""
+    """The block of one run.
 
-    __slots__ = ("_run",)
+    Between the steps of a generator the context is its consumer's: what that does in the
+    meantime is no part of the run.
+    """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    __slots__ = ("_begin", "_inside", "_outside", "_run")
 
-    def __enter__(self) -> None:
-        pass
+    def __init__(self, begin: Callable[[], Run]) -> None:
+        self._begin = begin
+
+    def __enter__(self) -> Self:
+        self._outside = get_current()
+        self._run = self._begin()
+        self._inside = get_current()
+        return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         _end(self._run, error)
+
+    def pause(self) -> None:
+        """Give the consumer its context back."""
+        self._inside = get_current()
+        attach(self._outside)
+
+    def go_on(self) -> None:
+        """Take the run's context again."""
+        self._outside = get_current()
+        attach(self._inside)
+
+
+def _paused_between(
+    steps: Generator[Any, Any, Any], measuring: _Measuring
+) -> Generator[Any, Any, Any]:
+    """Yield what a generator yields, paused in between; `send`, `throw` and `close` go through."""
+    step, sent = steps.send, None
+    while True:
+        try:
+            item = step(sent)
+        except StopIteration as end:
+            return end.value
+        measuring.pause()
+        try:
+            sent = yield item
+            step = steps.send
+        except GeneratorExit:
+            measuring.go_on()
+            steps.close()
+            raise
+        except BaseException as error:  # noqa: BLE001 - the generator's to handle
+            step, sent = steps.throw, error
+        measuring.go_on()
 
 
 class _Lost:

@@ -66,7 +66,7 @@ class Carrier:
             executor: ThreadPoolExecutor, fn: Callable[..., object], /, *args: object, **kw: object
         ) -> Future[object]:
             fields = current_fields()
-            if not (fields and self._active):
+            if not self._active:
                 return original(executor, fn, *args, **kw)
             # Without fields while it submits: a thread that the pool starts for this would carry
             # them to everybody who uses it later.

@@ -8,12 +8,15 @@ root logger as it left it.
 import logging
 import sys
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import cache
 from typing import TextIO
 
 from otel_distro.logger.records import attached
 from otel_distro.logger.rendering import Renderer, json_renderer, pretty_renderer
 from otel_distro.settings.model import LogOutput
+
+_printing: ContextVar[bool] = ContextVar("otel_distro_console_printing", default=False)
 
 
 class Console(logging.Handler):
@@ -43,13 +46,18 @@ class Console(logging.Handler):
         return bool(self._before.handle(record))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record. Never raises."""
+        """Print one record. Never raises, and not what printing it brings about."""
+        if _printing.get():
+            return  # the stream writes to `logging` itself
+        token = _printing.set(True)
         try:
             stream = self._stream(record)
             if stream is not None:
                 _write(stream, f"{self._renderer(stream)(record)}\n")
         except Exception:  # noqa: BLE001 - arguments of standard logging are the application's
             self.handleError(record)
+        finally:
+            _printing.reset(token)
 
     def _stream(self, record: logging.LogRecord) -> TextIO | None:
         ours = attached(record) is not None

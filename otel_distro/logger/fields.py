@@ -39,7 +39,8 @@ NAMED: Final[Mapping[str, str]] = MappingProxyType(
 )
 MAX_FIELDS: Final = 64
 
-NOTHING: Final[Fields] = MappingProxyType({})
+# A plain dictionary, which nobody changes: records with it are pickled.
+NOTHING: Final[Fields] = {}
 _current: ContextVar[Fields] = ContextVar("otel_distro_log_context", default=NOTHING)
 # The blocks that are open, each with what was before it. Not tokens: those raise for a generator
 # that is entered in one task and closed by another, and cannot be shared between tasks.

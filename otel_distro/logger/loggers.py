@@ -161,8 +161,6 @@ class Logger:
         try:
             record = self._record(level, message, args, error, meta, caller)
             self._standard.handle(record)
-            if record.exc_info and level >= ERROR:
-                _count(record)
         except Exception as fault:  # noqa: BLE001 - filters and handlers are the application's
             notice(f"log call {self.name}", f"a line of {self.name} was lost ({describe(fault)}).")
 
@@ -199,14 +197,6 @@ class Logger:
         )
         attach(record, said)
         return record
-
-
-def _count(record: logging.LogRecord) -> None:
-    # Here, so that a program that only logs does not pay for importing OpenTelemetry.
-    from otel_distro.instruments import errors
-
-    if record.exc_info and record.exc_info[1] is not None:
-        errors.captured(record.exc_info[1])
 
 
 def _as_meant(

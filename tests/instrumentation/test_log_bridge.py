@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
@@ -38,6 +39,10 @@ class Exported:
     @property
     def records(self):
         return [log.log_record for log in self._exporter.get_finished_logs()]
+
+    @property
+    def readable(self):
+        return self._exporter.get_finished_logs()
 
     @property
     def bodies(self):
@@ -268,7 +273,6 @@ class Unprintable(Exception):  # noqa: N818 - is used as an argument as well
         lambda log: log.info("%s %s", "one"),  # noqa: PLE1206 - the case
         lambda log: log.info(Unprintable()),
         lambda log: log.info("%s", Unprintable()),
-        lambda log: log.error("failed", exc_info=Unprintable()),
     ],
 )
 def test_a_record_that_cannot_be_read_is_reported_once_and_raises_nothing(
@@ -304,7 +308,7 @@ def test_any_extra_is_sent_without_a_word_of_the_sdk_in_the_applications_logs(
     log.info("x", extra={"path": path, "nested": {1: [path, None]}, "pair": (1, 2.5), "no": None})
     assert exported.record.attributes == {
         "path": "/orders",
-        "nested": {"1": ("/orders", None)},
+        "nested.1": ("/orders", None),
         "pair": (1, 2.5),
         "no": None,
     }
@@ -401,3 +405,35 @@ def test_the_exception_of_a_request_that_ended_has_the_requests_trace(exported, 
     log.error("Exception in ASGI application", exc_info=error)
     assert exported.record.trace_id == span.get_span_context().trace_id
     assert exported.record.span_id == span.get_span_context().span_id
+
+
+class Unreadable:
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+CYCLE: list = []
+CYCLE.append(CYCLE)
+
+
+@pytest.mark.parametrize(
+    "extra", [{"o": Unreadable()}, {"o": CYCLE}, {"o": 2**70}, {"o": "\udce9"}, {"\udce9": 1}]
+)
+def test_a_hostile_value_costs_itself_and_not_its_line(extra, exported, log, caplog, said):
+    exported.bridge()
+    log.warning("cannot read caf\udce9.txt", extra=extra)
+    log.warning({"\udce9": "\udce9"})
+    # One of them that cannot be encoded would lose the whole batch.
+    request = encode_logs(exported.readable)
+    assert len(request.resource_logs[0].scope_logs[0].log_records) == 2
+    assert (caplog.messages, said()) == ([], [])
+
+
+def test_an_exception_that_cannot_be_printed_is_exported_all_the_same(exported, log, said):
+    exported.bridge()
+    log.error("failed", exc_info=Unprintable())
+    assert exported.bodies == ["failed"]
+    assert exported.record.attributes["exception.type"] == "Unprintable"
+    assert said() == []

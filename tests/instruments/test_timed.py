@@ -6,7 +6,9 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from opentelemetry.trace import get_current_span
 
+from otel_distro.instruments import agents
 from otel_distro.instruments.timed import Timed
 
 
@@ -347,3 +349,36 @@ def test_a_decorated_function_stays_what_it_is(timed):
     assert (sync.__name__, sync.__doc__) == ("sync", "Say so.")
     assert sync.__wrapped__.__annotations__ == {"first": int, "return": int}
     assert asyncio.iscoroutinefunction(coroutine)
+
+
+def test_between_the_steps_of_a_generator_the_context_is_its_consumers(telemetry):
+    @agents.execution(agent_type="streamer")
+    def stream():
+        yield get_current_span().name
+        yield get_current_span().name
+
+    tracer = telemetry.tracer_provider.get_tracer("t")
+    with tracer.start_as_current_span("consumer"):
+        seen = [(name, get_current_span().name) for name in stream()]
+        assert get_current_span().name == "consumer"
+    assert seen == [("invoke_agent streamer", "consumer")] * 2
+
+
+def test_two_streams_at_once_and_one_left_early_do_not_mix(telemetry):
+    @agents.execution(agent_type="streamer")
+    async def stream():
+        for _ in range(3):
+            yield get_current_span().get_span_context().span_id
+
+    async def consume():
+        one, other = stream(), stream()
+        ids = [await anext(one), await anext(other), await anext(one), await anext(other)]
+        assert not get_current_span().get_span_context().is_valid
+        await one.aclose()
+        await other.aclose()
+        assert not get_current_span().get_span_context().is_valid
+        return ids
+
+    first, second, again, again_second = asyncio.run(consume())
+    assert (first, second) == (again, again_second)
+    assert first != second

@@ -117,8 +117,14 @@ def test_only_measured_pairs_need_no_entry(emit, telemetry):
     assert all("is not in the catalogue" in line for line in differences(telemetry))
 
 
-def test_other_scopes_count_when_asked_for(telemetry):
-    api.get_meter("library").create_counter("library.calls").add(1)
+def test_what_any_code_of_the_application_emits_counts(telemetry):
+    api.get_meter("myapp").create_counter("rogue.counter").add(1, {"user_id": "u1"})
+    (line,) = differences(telemetry)
+    assert line.startswith("rogue.counter (counter, unit '') is not in the catalogue")
+
+
+def test_instrumentation_libraries_count_when_asked_for(telemetry):
+    api.get_meter("opentelemetry.instrumentation.library").create_counter("library.calls").add(1)
     assert_catalogue(telemetry, catalogue=OURS)
     (line,) = differences(telemetry, any_scope=True)
     assert line.startswith("library.calls (counter, unit '') is not in the catalogue")

@@ -92,6 +92,11 @@ def tokens(text: str, syntax: Syntax) -> Iterator[tuple[Token, str]]:
 
 def masked(pieces: list[tuple[Token, str]], syntax: Syntax) -> str:
     """Return the statement in one line, with `?` for each literal and without its comments."""
+    words = [piece.upper() for kind, piece in pieces if kind is Token.WORD][:2]
+    if words[:1] == ["SET"]:
+        return "SET"  # its values need no quotes
+    if words[:1] in (["ALTER"], ["CREATE"]) and words[1:] in (["USER"], ["ROLE"], ["LOGIN"]):
+        return " ".join(words)  # neither do passwords
     parts: list[str] = []
     before = ""
     for index, (kind, piece) in enumerate(pieces):
@@ -113,15 +118,19 @@ def masked(pieces: list[tuple[Token, str]], syntax: Syntax) -> str:
 
 def doubtful(pieces: list[tuple[Token, str]], syntax: Syntax) -> bool:
     """Whether literals could end elsewhere, if the database had other rules than we know."""
+    if any(
+        piece.upper() in {"Q", "NQ"} and pieces[index + 1 : index + 2][0][0] is Token.LITERAL
+        for index, (kind, piece) in enumerate(pieces[:-1])
+        if kind is Token.WORD
+    ):
+        return True  # Oracle's q'[it's]' ends where its own bracket does
     return syntax.backslash is None and any(
         "\\" in piece for kind, piece in pieces if kind in {Token.LITERAL, Token.NAME}
     )
 
 
 # After these, `"x"` is a name, also where it may be a string.
-_BEFORE_NAMES: Final = frozenset(
-    {"FROM", "JOIN", "INTO", "UPDATE", "TABLE", "EXISTS", "AS", "ON", "."}
-)
+_BEFORE_NAMES: Final = frozenset({"FROM", "JOIN", "INTO", "UPDATE", "TABLE", "EXISTS", "AS", "."})
 
 
 def _next_symbol(pieces: list[tuple[Token, str]], index: int) -> str:
