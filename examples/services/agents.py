@@ -1,7 +1,6 @@
 """The agents service: plans which tools answer a question, calls them in order, reports back."""
 
 import asyncio
-import logging
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,15 +14,14 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from pydantic import BaseModel, Field
 
 from otel_distro.instruments import agents, conversations
+from otel_distro.instruments.metrics import metrics
+from otel_distro.logger import agent_logger
 
 ML_URL = os.environ.get("ML_URL", "http://127.0.0.1:8002")
 DATABASE_SERVICE_URL = os.environ.get("DATABASE_SERVICE_URL", "http://127.0.0.1:8003")
 TIMEOUT_SECONDS = 5.0
 RUNS_AT_ONCE = 8
 LOW_CONFIDENCE = 0.6
-
-logging.getLogger("blipee").setLevel(logging.INFO)
-logger = logging.getLogger("blipee.agents")
 
 
 class Task(BaseModel):
@@ -89,7 +87,8 @@ async def summary(_http: httpx.AsyncClient, findings: Findings) -> None:
 
 async def annual_report(http: httpx.AsyncClient, findings: Findings) -> None:
     """Fetch the comparison with all others, which takes its time."""
-    last = (await ask_database(http, findings.organization, "annual-report"))["years"][-1]
+    async with metrics.measure("agents.annual_report"):
+        last = (await ask_database(http, findings.organization, "annual-report"))["years"][-1]
     share = f"{last['cleaner_than']:.0%}"
     findings.sentences.append(f"{last['year']} was cleaner than {share} of all months.")
 
@@ -163,7 +162,7 @@ async def health() -> dict[str, str]:
 async def run(task: Task, http: Annotated[httpx.AsyncClient, Depends(shared_client)]) -> Answer:
     """Plan, call each tool, and answer with what they found."""
     steps = plan(task.question)
-    logger.info("plan for %s: %s", task.organization, ", ".join(steps))
+    agent_logger.info("planned", organization=task.organization, steps=steps)
     findings = Findings(task.organization)
     async with (
         conversations.conversation(type="user_chat"),
@@ -183,8 +182,8 @@ async def call_tools(
             with execution.tool(step):
                 await TOOLS[step](http, findings)
         except UnknownOrganizationError as error:
-            logger.warning("unknown organization %s", error)
+            agent_logger.warn("unknown organization", organization=str(error))
             raise HTTPException(HTTPStatus.NOT_FOUND, f"unknown organization {error}") from error
         except httpx.HTTPError as error:
-            logger.error("tool %s failed: %s", step, error)  # noqa: TRY400 - a neighbor's outage, no trace of ours
+            agent_logger.error("a tool failed", error=error, tool=step)
             raise HTTPException(HTTPStatus.BAD_GATEWAY, f"tool {step} failed") from error

@@ -1,6 +1,5 @@
 """The database service: organizations and their monthly readings, in SQLite or Postgres."""
 
-import logging
 import os
 import random
 import tempfile
@@ -13,9 +12,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI, HTTPException, Query, Request
 
 from otel_distro.instruments import health as health_checks
-
-logging.getLogger("blipee").setLevel(logging.INFO)
-logger = logging.getLogger("blipee.database")
+from otel_distro.logger import db_logger
 
 MEASUREMENTS = ("floor_area_m2", "energy_kwh", "gas_m3", "occupancy", "outdoor_c", "co2_kg")
 metadata = sa.MetaData()
@@ -90,7 +87,7 @@ def seed(engine: sa.Engine) -> None:
             for slug in SEED:
                 connection.execute(sa.insert(organizations), {"slug": slug})
                 connection.execute(sa.insert(readings), list(monthly_readings(slug)))
-    logger.info("%s organizations ready in %s", len(SEED), engine.dialect.name)
+    db_logger.info("ready", organizations=len(SEED), dialect=engine.dialect.name)
 
 
 @asynccontextmanager
@@ -113,10 +110,10 @@ def ask(request: Request, slug: str, query: sa.Executable) -> list[dict[str, Any
     """The rows of a query about one organization, or 404 when there is no such organization."""
     with request.app.state.engine.connect() as connection:
         if connection.scalar(sa.select(organizations.c.slug).filter_by(slug=slug)) is None:
-            logger.warning("unknown organization %s", slug)
+            db_logger.warn("unknown organization", organization=slug)
             raise HTTPException(HTTPStatus.NOT_FOUND, f"unknown organization {slug}")
         rows = [dict(row) for row in connection.execute(query).mappings()]
-    logger.info("%s rows about %s", len(rows), slug)
+    db_logger.info("answered", rows=len(rows), organization=slug)
     return rows
 
 

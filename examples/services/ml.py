@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -14,12 +13,10 @@ from pydantic import BaseModel, Field
 from sklearn.ensemble import RandomForestClassifier
 
 from otel_distro.instruments import ml
+from otel_distro.logger import ml_logger
 
 BUILDINGS = Path(__file__).with_name("buildings.csv")
 LOW_CONFIDENCE = 0.6
-
-logging.getLogger("blipee").setLevel(logging.INFO)
-logger = logging.getLogger("blipee.ml")
 
 
 class Reading(BaseModel):
@@ -68,9 +65,9 @@ async def prepare(app: FastAPI) -> None:
     try:
         app.state.model = await asyncio.to_thread(train, BUILDINGS)
     except (OSError, ValueError):
-        logger.exception("training from %s failed, predictions stay unavailable", BUILDINGS)
+        ml_logger.exception("training failed, predictions stay unavailable", data=str(BUILDINGS))
     else:
-        logger.info("model trained in %.2f s", perf_counter() - started)
+        ml_logger.info("model trained", seconds=perf_counter() - started)
 
 
 @asynccontextmanager
@@ -108,7 +105,7 @@ def predict(reading: Reading, request: Request) -> Prediction:
     label, confidence = str(model.classes_[best]), float(probabilities[best])
     ml.prediction(model="building_waste", confidence=confidence, version="1")
     if confidence < LOW_CONFIDENCE:
-        logger.warning("low confidence %.2f in %s", confidence, label)
+        ml_logger.warn("low confidence", confidence=confidence, label=label)
     else:
-        logger.info("predicted %s with confidence %.2f", label, confidence)
+        ml_logger.info("predicted", confidence=confidence, label=label)
     return Prediction(label=label, confidence=confidence)

@@ -132,7 +132,7 @@ def test_the_agent_says_when_the_model_is_unsure(services, caplog):
 
     assert answer["answer"].startswith("Probably")
     assert answer["confidence"] < 0.6
-    assert len(messages(caplog, "blipee.ml", logging.WARNING)) == 1
+    assert len(messages(caplog, "ml", logging.WARNING)) == 1
 
 
 def test_the_slow_question_asks_for_the_annual_report(services):
@@ -243,7 +243,7 @@ def test_confidence_varies_from_month_to_month(services, caplog):
     unsure = [confidence for confidence in confidences if confidence < 0.6]
     assert all(0 <= confidence <= 1 for confidence in confidences)
     assert 0 < len(unsure) < len(confidences) / 2
-    assert len(messages(caplog, "blipee.ml", logging.WARNING)) == len(unsure)
+    assert len(messages(caplog, "ml", logging.WARNING)) == len(unsure)
     assert {prediction["label"] for prediction in predictions} == set(make_buildings.LABELS)
 
 
@@ -266,7 +266,7 @@ def test_ml_stays_503_when_there_is_nothing_to_learn_from(monkeypatch, tmp_path,
     anyio.run(ml.prepare, app)
 
     assert not hasattr(app.state, "model")
-    assert messages(caplog, "blipee.ml", logging.ERROR)[0].startswith("training from")
+    assert messages(caplog, "ml", logging.ERROR)[0].startswith("training failed")
 
 
 def test_readings_come_newest_first_and_limited(services):

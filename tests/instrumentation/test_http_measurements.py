@@ -2,11 +2,14 @@
 
 import asyncio
 
+import httpx
 import pytest
 from fastapi import FastAPI, HTTPException, WebSocket
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from otel_distro.catalogue import CATALOGUE
+from otel_distro.logger import set_context
+from otel_distro.logger.fields import current_fields
 
 
 def application(telemetry):
@@ -252,3 +255,41 @@ def test_a_mounted_application_is_counted_once(instrumented, call):
     assert sums(instrumented, "api.response_time", "endpoint").keys() == {("/v1/items/{item}",)}
     (point,) = instrumented.points("api.response_time")
     assert point.count == 1
+
+
+def test_a_request_made_while_an_exception_is_handled_is_no_error_for_that(
+    instrument, telemetry, call
+):
+    app = FastAPI()
+    app.get("/ok")(lambda: "ok")
+    instrument()
+    try:
+        raise TimeoutError  # noqa: TRY301 - the case
+    except TimeoutError:
+        assert call(app, "/ok").status_code == 200
+    statuses = {
+        point.attributes["status"]: point.value for point in telemetry.points("api.requests")
+    }
+    assert statuses == {"success": 1, "error": 0}
+
+
+def test_what_a_request_says_of_itself_ends_with_it(instrument, call):
+    app = FastAPI()
+
+    @app.get("/login/{user}")
+    async def login(user: str):
+        set_context(user_id=user)
+
+    @app.get("/who")
+    async def who():
+        return dict(current_fields())
+
+    instrument()
+
+    async def both():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            await client.get("/login/alice")
+            return (await client.get("/who")).json()
+
+    assert asyncio.run(both()) == {}
