@@ -16,16 +16,16 @@ from otel_distro.settings.parsing import shown
 class BlipeeDistro(BaseDistro):
     """Corrects the environment for all that reads it, and isolates instrumentors."""
 
-    _settings: Settings | None = None
+    settings: Settings | None = None
 
     def _configure(self, **_kwargs: Any) -> None:
-        settings = self._settings = prepare()
+        settings = self.settings = prepare()
         if not settings.disabled:
             _choose_configurator()
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
         """Activate one instrumentor; what it raises is reported and goes no further."""
-        settings = self._settings or read_settings()
+        settings = self.settings or read_settings()
         if not settings.disabled:
             from otel_distro.instrumentation import instrument
 
@@ -39,7 +39,8 @@ class BlipeeConfigurator:
 
     def configure(self, **_kwargs: Any) -> None:
         """Configure the process from its environment. Never raises."""
-        activate(prepare())
+        chosen = BlipeeDistro._instance  # noqa: SLF001 - ours: it has read the settings already
+        activate((chosen and chosen.settings) or prepare())
 
 
 def _choose_configurator() -> None:

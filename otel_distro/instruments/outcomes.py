@@ -1,10 +1,10 @@
-"""Counters with a `status`: both of its values exist from the first measurement on.
+"""Counters by outcome: each value that this can have exists from the first measurement on.
 
 A counter that is born with a value loses that first increase in `rate()`, and a service without
 errors has no error series to divide by: so the sibling starts at zero.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opentelemetry.metrics import MeterProvider
@@ -15,27 +15,36 @@ STATUSES: Final = ("success", "error")
 # As many as the specification's limit of attribute sets: beyond it siblings say nothing.
 _MAX_SEEN: Final = 2000
 
-_seen: set[tuple[object, ...]] = set()
+_seen: dict[tuple[str, MeterProvider | None], set[tuple[str, ...]]] = {}
 
 
-def count(
-    name: str, attributes: Mapping[str, str], status: str, provider: MeterProvider | None = None
+def count(  # noqa: PLR0913 - the last two say what nearly all have
+    name: str,
+    attributes: Mapping[str, str],
+    outcome: str,
+    provider: MeterProvider | None = None,
+    *,
+    attribute: str = "status",
+    outcomes: Sequence[str] = STATUSES,
 ) -> None:
-    """Add one to a counter of the catalogue that has a `status`.
+    """Add one to a counter of the catalogue.
 
     Args:
         name: Of the counter.
-        attributes: Without the status.
-        status: success or error.
+        attributes: Without the outcome.
+        outcome: One of the outcomes.
         provider: Of the meter.
+        attribute: Carries the outcome.
+        outcomes: All that there are.
     """
     counter = recorder.counter(name, provider)
-    key = (name, provider, *attributes.values())
-    if key not in _seen and len(_seen) < _MAX_SEEN:
-        _seen.add(key)
-        for sibling in STATUSES:
-            counter.add(0, {**attributes, "status": sibling})
-    counter.add(1, {**attributes, "status": status})
+    seen = _seen.setdefault((name, provider), set())
+    values = tuple(attributes.values())
+    if values not in seen and len(seen) < _MAX_SEEN:
+        seen.add(values)
+        for sibling in outcomes:
+            counter.add(0, {**attributes, attribute: sibling})
+    counter.add(1, {**attributes, attribute: outcome})
 
 
 def forget() -> None:

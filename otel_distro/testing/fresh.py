@@ -33,7 +33,6 @@ _REMEMBERED: Final = (
     "otel_distro.instruments.metrics:metrics.forget",
     "otel_distro.instruments.agents:_handler",
     "otel_distro.instruments.agents:_queues",
-    "otel_distro.instruments.cache:_first",
     "otel_distro.instruments.conversations:_active",
     "otel_distro.instrumentation.database.instruments:_global",
 )

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 from otel_distro.catalogue import CATALOGUE
-from otel_distro.instruments import cache, conversations, database, errors, health, ml, recorder
+from otel_distro.instruments import (
+    cache,
+    conversations,
+    database,
+    errors,
+    health,
+    ml,
+    outcomes,
+    recorder,
+)
 from otel_distro.testing import assert_catalogue
 
 ACCEPTED = [
@@ -114,7 +123,7 @@ def test_both_results_of_a_cache_exist_from_the_first_on(telemetry, values):
 def test_what_is_remembered_of_caches_has_a_bound(telemetry):
     for number in range(5000):
         cache.request(result="hit", cache=f"cache {number}")
-    assert len(cache._first) == cache._MAX_SEEN
+    assert len(outcomes._seen["cache.requests", None]) == outcomes._MAX_SEEN
     points = telemetry.metrics["cache.requests"]
     assert len(points) == 2001
     assert sum(point.value for point in points) == 5000
@@ -293,3 +302,13 @@ def test_an_instrument_is_made_as_the_catalogue_has_it(telemetry):
 def test_a_name_that_the_catalogue_has_not_or_as_another_kind_is_refused(make, name):
     with pytest.raises(LookupError, match=name):
         make(name)
+
+
+def test_a_counter_with_many_attribute_sets_leaves_the_others_their_siblings(telemetry):
+    for number in range(3000):
+        outcomes.count(
+            "database.queries", {"table": f"t{number}", "operation": "SELECT"}, "success"
+        )
+    outcomes.count("agents.executions", {"agent_type": "late"}, "success")
+    error = {"agent_type": "late", "status": "error"}
+    assert telemetry.point("agents.executions", error).value == 0

@@ -5,7 +5,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
 
-from otel_distro import logger, notices
+from otel_distro import logger
 from otel_distro.instrumentation import LogBridge
 from otel_distro.settings import LogCapture, read_settings
 
@@ -74,14 +74,3 @@ def tracer():
     provider = TracerProvider()
     yield provider.get_tracer("tests")
     provider.shutdown()
-
-
-@pytest.fixture
-def said(monkeypatch, capsys):
-    """Returns the notices since the last call; each key may be said once more in this test."""
-    monkeypatch.setattr(notices, "_said", set())
-    return lambda: [
-        line.removeprefix(notices.PREFIX)
-        for line in capsys.readouterr().err.splitlines()
-        if line.startswith(notices.PREFIX)
-    ]
