@@ -1,6 +1,11 @@
 """Makes the providers global. Imports the SDK, so only after the environment was corrected."""
 
 import os
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from opentelemetry import _logs, metrics, propagate, trace
 from opentelemetry.sdk._logs import LoggerProvider
@@ -8,7 +13,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_distro.catalogue import CATALOGUE
+from otel_distro.delivery.pipeline import Pipeline
 from otel_distro.instrumentation import LogBridge
+from otel_distro.instrumentation.stopping import flush_providers
 from otel_distro.instrumentation.system import report
 from otel_distro.notices import describe, notice
 from otel_distro.providers import Providers, follow_forks
@@ -17,10 +24,11 @@ from otel_distro.resource import unknown_service
 from otel_distro.settings import Settings, names
 
 
-def set_providers(settings: Settings) -> None:
+def set_providers(settings: Settings) -> Pipeline | None:
     """Set the global providers and propagator, from the configuration file or the settings.
 
-    A provider that somebody set before stays, and is named.
+    A provider that somebody set before stays, and is named. Returns what delivers, unless the
+    file says how that is done.
     """
     before = [type(one).__name__ for one in global_providers() if not _is_placeholder(one)]
     if before:
@@ -29,14 +37,13 @@ def set_providers(settings: Settings) -> None:
             f"{', '.join(before)} was set before ours, and stays. To use ours, remove what sets "
             "it, or let it run after otel_distro.configure().",
         )
-    if settings.config_file is None:
-        _from_settings(settings)
-    else:
-        _from_file(settings.config_file, settings)
+    file = settings.config_file
+    pipeline = _from_settings(settings) if file is None else _from_file(file, settings)
     follow_forks(*sdk_providers())
     for problem in CATALOGUE.load_entry_points():
         notice(problem, problem)
     report()
+    return pipeline
 
 
 def bridge_logging(settings: Settings) -> LogBridge | None:
@@ -49,7 +56,7 @@ def bridge_logging(settings: Settings) -> LogBridge | None:
     return bridge
 
 
-def _from_file(path: str, settings: Settings) -> None:
+def _from_file(path: str, settings: Settings) -> Pipeline | None:
     try:
         apply_configuration_file(path, settings)
     except ConfigurationFileError as error:
@@ -57,10 +64,11 @@ def _from_file(path: str, settings: Settings) -> None:
             "OTEL_CONFIG_FILE",
             f"OTEL_CONFIG_FILE={path} {error}; what it did not set, the variables say.",
         )
-        _from_settings(settings)
+        return _from_settings(settings)
+    return None
 
 
-def _from_settings(settings: Settings) -> None:
+def _from_settings(settings: Settings) -> Pipeline:
     if settings.service.name is None:
         name = unknown_service()
         notice(
@@ -77,6 +85,7 @@ def _from_settings(settings: Settings) -> None:
     if _is_placeholder(_logs.get_logger_provider()):
         _logs.set_logger_provider(providers.logger_provider)
     propagate.set_global_textmap(providers.propagator)
+    return providers.pipeline
 
 
 def global_providers() -> tuple[object, ...]:
@@ -95,13 +104,48 @@ def _is_placeholder(provider: object) -> bool:
     return kind.__module__.startswith("opentelemetry.") and "Proxy" in kind.__name__
 
 
-def call(provider: object, method: str, *arguments: int) -> bool:
-    """Call a method of a provider; return False where it fails or says so. Does not raise."""
+def flush_all(pipeline: Pipeline | None, timeout_s: float) -> bool:
+    """Flush all providers. Return whether everything went in time. Does not raise."""
+    until = time.monotonic() + timeout_s
+    flushed = flush_providers(timeout_s)
+    # Readers of metrics say yes also where it is not true.
+    return flushed and (pipeline is None or pipeline.flush(max(0.0, until - time.monotonic())))
+
+
+def stop_all(pipeline: Pipeline | None, timeout_s: float) -> None:
+    """Shut all providers down, within a bound whatever their parts do. Does not raise."""
+    until = time.monotonic() + timeout_s
+    stopping = [
+        thread
+        for provider in sdk_providers()
+        if (thread := _begin(partial(_shut_down, provider))) is not None
+    ]
+    # The last metrics are collected meanwhile. What parts of others need is not waited for longer
+    # than half of the time.
+    for one in stopping:
+        one.join(max(0.0, (until - time.monotonic()) / 2))
+    if pipeline is not None:
+        pipeline.stop(max(0.0, until - time.monotonic()))
+    for one in stopping:
+        one.join(max(0.0, until - time.monotonic()))
+
+
+def _begin(work: Callable[[], object]) -> threading.Thread | None:
+    """Do it on a thread, or at once where no thread is to be had any more."""
     try:
-        return getattr(provider, method)(*arguments) is not False
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+    except RuntimeError:
+        work()
+        return None
+    return thread
+
+
+def _shut_down(provider: Any) -> None:  # noqa: ANN401 - any of the SDK's three
+    try:
+        provider.shutdown()
     except Exception as error:  # noqa: BLE001 - processors and exporters of others
         notice(
-            f"{method} {type(provider).__name__}",
-            f"{type(provider).__name__}.{method} failed ({describe(error)}).",
+            f"shutdown {type(provider).__name__}",
+            f"{type(provider).__name__}.shutdown failed ({describe(error)}).",
         )
-        return False

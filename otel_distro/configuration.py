@@ -7,17 +7,21 @@ comes after `prepare()` has corrected them.
 import atexit
 import os
 import threading
-import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from otel_distro import logger
+from otel_distro.delivery.termination import before_termination
 from otel_distro.notices import describe, notice
 from otel_distro.settings import InCode, ServiceKind, Settings, read_settings
 from otel_distro.settings.names import RESOURCE_DETECTORS
 
 if TYPE_CHECKING:
+    from otel_distro.delivery.pipeline import Pipeline
     from otel_distro.instrumentation import LogBridge
+
+# Seconds that a signal handler of the application waits for its telemetry to be on disk.
+_SAVING_S: Final = 0.2
 
 
 class Telemetry:
@@ -27,23 +31,32 @@ class Telemetry:
         settings: What it was configured from.
     """
 
-    def __init__(self, settings: Settings, bridge: "LogBridge | None" = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: "Pipeline | None" = None,
+        bridge: "LogBridge | None" = None,
+    ) -> None:
         self.settings = settings
+        self._pipeline = pipeline
         self._bridge = bridge
         self._stopped = False
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Send what is queued. Returns whether all of it went in time. Does not raise."""
-        from otel_distro.activation import call, sdk_providers
+        """Deliver what is queued. Returns whether all of it went in time. Does not raise."""
+        if self.settings.disabled or self._stopped:
+            return True
+        from otel_distro.activation import flush_all
 
-        # A list, so that all are flushed also after one that failed.
-        return all([call(part, "force_flush", timeout_millis) for part in sdk_providers()])  # noqa: C419
+        return flush_all(self._pipeline, timeout_millis / 1000)
 
-    def shutdown(self, timeout_millis: int = 3_000) -> None:
-        """Send what is queued, and stop; a second call does nothing.
+    def shutdown(self, timeout_millis: int | None = None) -> None:
+        """Deliver what is queued, and stop; a second call does nothing.
 
-        Happens by itself when the interpreter exits. Does not raise, and does not wait longer
-        than `timeout_millis` for a Collector that is not there.
+        Happens by itself when the interpreter exits, and before SIGTERM ends the process. Does
+        not raise, and does not wait longer than `timeout_millis` (by default
+        `BLIPEE_OTEL_SHUTDOWN_TIMEOUT`) for a Collector that is not there: what it did not take
+        is in the spool, and delivered by the next process of the service.
         """
         if self._stopped:
             return
@@ -53,17 +66,16 @@ class Telemetry:
         logger.uninstall()
         if self.settings.disabled:
             return
-        from otel_distro.activation import call, sdk_providers
+        from otel_distro.activation import stop_all
 
-        stopping = [
-            threading.Thread(target=call, args=(part, "shutdown"), daemon=True)
-            for part in sdk_providers()
-        ]
-        for one in stopping:
-            one.start()
-        deadline = time.monotonic() + timeout_millis / 1000
-        for one in stopping:
-            one.join(max(0.0, deadline - time.monotonic()))
+        if timeout_millis is None:
+            timeout_millis = self.settings.shutdown_timeout_ms
+        stop_all(self._pipeline, timeout_millis / 1000)
+
+    def _save(self) -> None:
+        """Have what is queued in the spool, and do not wait for anybody."""
+        if self._pipeline is not None and not self._stopped:
+            self._pipeline.persist(_SAVING_S)
 
 
 _active: Telemetry | None = None
@@ -140,23 +152,24 @@ def activate(settings: Settings) -> Telemetry:
     with _lock:
         if _active is None:
             logger.install(settings)
-            bridge = None
+            parts: tuple[Pipeline | None, LogBridge | None] = None, None
             if not settings.disabled:
                 try:
-                    bridge = _set_up(settings)
+                    parts = _set_up(settings)
                 except Exception as error:  # noqa: BLE001 - the application goes on without us
                     notice(
                         "set-up",
                         f"telemetry could not be set up ({describe(error)}); the application "
                         "runs without it. This is a fault of blipee-otel-distro: please report it.",
                     )
-            _active = Telemetry(settings, bridge)
+            _active = Telemetry(settings, *parts)
             if not settings.disabled:
                 atexit.register(_active.shutdown)
+                before_termination(_active.shutdown, _active._save)  # noqa: SLF001 - this module's
         return _active
 
 
-def _set_up(settings: Settings) -> "LogBridge | None":
+def _set_up(settings: Settings) -> "tuple[Pipeline | None, LogBridge | None]":
     # The SDK runs the detectors of this variable while it is imported, and waits for each.
     detectors = os.environ.pop(RESOURCE_DETECTORS, None)
     try:
@@ -164,5 +177,4 @@ def _set_up(settings: Settings) -> "LogBridge | None":
     finally:
         if detectors is not None:
             os.environ[RESOURCE_DETECTORS] = detectors
-    set_providers(settings)
-    return bridge_logging(settings)
+    return set_providers(settings), bridge_logging(settings)

@@ -1,8 +1,15 @@
 """What every group of tests may use."""
 
+import os
+import tempfile
+
 import pytest
 
 from otel_distro import notices
+
+# Where processes under test keep what they could not deliver: not where the developer's do.
+_state = tempfile.TemporaryDirectory(prefix="blipee-otel-tests-")
+os.environ["XDG_STATE_HOME"] = _state.name
 
 
 @pytest.fixture

@@ -63,6 +63,7 @@ def start_collector(folder: Path, ports: Ports, more: Sequence[Path] = ()) -> Ru
         folder / "logs" / "collector.log",
         {
             "BLIPEE_OTELCOL_OUT": str(far_side),
+            "BLIPEE_OTELCOL_STORAGE": str(folder / "queue"),
             "BLIPEE_OTELCOL_GRPC_PORT": str(ports.grpc),
             "BLIPEE_OTELCOL_HTTP_PORT": str(ports.http),
             "BLIPEE_OTELCOL_HEALTH_PORT": str(ports.health),

@@ -35,6 +35,12 @@ def add_commands(commands: "Commands") -> None:
     path.add_argument("--json", action="store_true", help="print the result as JSON")
     path.set_defaults(run=_path)
 
+    check = verbs.add_parser(
+        "check-queue",
+        help="put aside queue files that the Collector could not start with (run does so too)",
+    )
+    check.set_defaults(run=_check_queue)
+
     for name, summary, function in (
         ("validate", "have the Collector check configuration files", _validate),
         ("run", "run the Collector in the foreground", _run),
@@ -91,13 +97,29 @@ def _validate(arguments: argparse.Namespace) -> int:
 
 
 @_sentence_for_errors
+def _check_queue(_arguments: argparse.Namespace) -> int:
+    _put_aside_damaged_queues()
+    return 0
+
+
+@_sentence_for_errors
 def _run(arguments: argparse.Namespace) -> int:
+    _put_aside_damaged_queues()
     collector.run(_configs(arguments))
     return 1  # not reached: the process became the Collector
 
 
 def _configs(arguments: argparse.Namespace) -> list[Path]:
     return arguments.config or list(collector.default_configs())
+
+
+def _put_aside_damaged_queues() -> None:
+    for one in collector.check_queues():
+        print(
+            f"blipee-otel: {one.file} {one.damage}; it is now {one.now.name}, and what it held "
+            "is not delivered",
+            file=sys.stderr,
+        )
 
 
 def _print_binary(binary: Path, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from otel_distro.collector.errors import CollectorError
 
 BINARY_NAME: Final = "blipee-otelcol"
 BINARY_VARIABLE: Final = "OTELCOL_BIN"
+STORAGE_VARIABLE: Final = "BLIPEE_OTELCOL_STORAGE"
 
 
 def config_dir() -> Path:
@@ -43,6 +44,25 @@ def cache_dir() -> Path:
         ) from None
     digest = hashlib.sha256(manifest().read_bytes()).hexdigest()[:12]
     return base / "blipee-otel" / f"otelcol-{version()}-{digest}"
+
+
+def storage_dir() -> Path:
+    """Return the folder of the sending queues: `BLIPEE_OTELCOL_STORAGE`, else in the user's state.
+
+    Raises:
+        CollectorError: There is no home folder.
+    """
+    chosen = os.environ.get(STORAGE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    try:
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    except RuntimeError:
+        raise CollectorError(
+            "there is no home folder to keep the Collector's queues in. "
+            f"Set {STORAGE_VARIABLE} to a folder."
+        ) from None
+    return base / "blipee-otel" / "collector-queue"
 
 
 def cached_binary() -> Path:

@@ -11,12 +11,14 @@ from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import Status, StatusCode, get_current_span, get_tracer
 from opentelemetry.util.http import ExcludeList, parse_excluded_urls, sanitize_method
 from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from otel_distro.instrumentation.exceptions import remember_context
 from otel_distro.instrumentation.http_measurements import BothNames, request_failed
 from otel_distro.instrumentation.routes import find_route
+from otel_distro.instrumentation.stopping import flush_providers
 from otel_distro.instrumentation.system import watch_event_loop
 from otel_distro.instruments import api, errors
 from otel_distro.logger import context
@@ -25,6 +27,9 @@ from otel_distro.version import __version__
 
 # In the scope of a request that has its span: applications mounted below add none.
 _SEEN: Final = "otel_distro.seen"
+_LAST_WORDS: Final = frozenset({"lifespan.shutdown.complete", "lifespan.shutdown.failed"})
+# Seconds a server waits for telemetry when it stops. What then remains is in the spool.
+_PATIENCE_S: Final = 1.0
 
 
 class FastAPIInstrumentor(BaseInstrumentor):
@@ -101,6 +106,9 @@ class _Outermost:
         if _SEEN in scope:
             await self._stack(scope, receive, send)
             return
+        if scope["type"] == "lifespan":
+            await self._stack(scope, receive, _flushing(send))
+            return
         scope[_SEEN] = []
         # What the request says of itself ends with it, also where the server gives it no task
         # of its own.
@@ -125,6 +133,20 @@ class _Outermost:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with api.connection(type="websocket", provider=self._meter_provider):
             await self.app(scope, receive, send)
+
+
+def _flushing(send: Send) -> Send:
+    """Deliver all telemetry before a server hears that the application has stopped.
+
+    Some (gunicorn's workers) are ended by a signal right after that, and Python has no say.
+    """
+
+    async def flush_and_send(message: Message) -> None:
+        if message["type"] in _LAST_WORDS:
+            await run_in_threadpool(flush_providers, _PATIENCE_S)
+        await send(message)
+
+    return flush_and_send
 
 
 class _RecordException:

@@ -1,9 +1,8 @@
 """The tracer, meter and logger providers, from settings or from a declarative file."""
 
 import os
-from collections.abc import Callable
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any
 
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk._logs import LoggerProvider
@@ -14,19 +13,23 @@ from opentelemetry.sdk.resources import ProcessResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from otel_distro.delivery import log_exporter, metric_exporter, span_exporter
+from otel_distro.delivery import Batching, Signal
+from otel_distro.delivery.pipeline import Pipeline
+from otel_distro.delivery.preferences import aggregations, temporalities
+from otel_distro.delivery.sdk import (
+    PipelineLogProcessor,
+    PipelineMetricExporter,
+    PipelineSpanProcessor,
+)
 from otel_distro.notices import describe, notice
 from otel_distro.providers.cardinality import CardinalityWatch
+from otel_distro.providers.pipeline import OTLP_NAMES, create_pipeline
 from otel_distro.providers.plugins import load_plugin
 from otel_distro.providers.propagation import create_propagator
 from otel_distro.providers.sampling import create_id_generator, create_sampler
 from otel_distro.providers.views import views
 from otel_distro.resource import create_resource
-from otel_distro.settings import Batch, Export, Settings, Signal
-
-E = TypeVar("E")
-
-_OTLP_NAMES = frozenset({"otlp", "otlp_proto_http", "otlp_proto_grpc"})
+from otel_distro.settings import Export, Settings
 
 
 class Providers:
@@ -43,19 +46,24 @@ class Providers:
         return create_resource(self._settings)
 
     @cached_property
+    def pipeline(self) -> Pipeline:
+        """What delivers everything that is exported by OTLP."""
+        return create_pipeline(self._settings, self._resource)
+
+    @cached_property
     def tracer_provider(self) -> TracerProvider:
         """The provider of tracers."""
-        return _tracer_provider(self._settings, self._resource)
+        return _tracer_provider(self._settings, self._resource, self.pipeline)
 
     @cached_property
     def meter_provider(self) -> MeterProvider:
         """The provider of meters."""
-        return _meter_provider(self._settings, self._resource)
+        return _meter_provider(self._settings, self._resource, self.pipeline)
 
     @cached_property
     def logger_provider(self) -> LoggerProvider:
         """The provider of loggers."""
-        return _logger_provider(self._settings, self._resource)
+        return _logger_provider(self._settings, self._resource, self.pipeline)
 
     @cached_property
     def propagator(self) -> TextMapPropagator:
@@ -83,22 +91,34 @@ def _describe_forked_process(providers: tuple[object, ...]) -> None:
         notice("fork", f"process.* attributes are the parent's ({describe(error)}).")
 
 
-def _tracer_provider(settings: Settings, resource: Resource) -> TracerProvider:
+def _tracer_provider(settings: Settings, resource: Resource, pipeline: Pipeline) -> TracerProvider:
     provider = TracerProvider(
         sampler=create_sampler(settings.sampling),
         resource=resource,
         id_generator=create_id_generator(settings),
         shutdown_on_exit=False,  # the distribution does, all at once and within a bound
     )
-    for exporter in _exporters("traces", settings.exports["traces"], span_exporter):
+    export = settings.exports["traces"]
+    if _is_otlp(export):
+        provider.add_span_processor(PipelineSpanProcessor(pipeline))
+    for exporter in _plugins("traces", export):
         provider.add_span_processor(
             BatchSpanProcessor(exporter, **_batching(settings.batches["traces"]))
         )
     return provider
 
 
-def _meter_provider(settings: Settings, resource: Resource) -> MeterProvider:
-    parts = _exporters("metrics", settings.exports["metrics"], metric_exporter)
+def _meter_provider(settings: Settings, resource: Resource, pipeline: Pipeline) -> MeterProvider:
+    export = settings.exports["metrics"]
+    parts = _plugins("metrics", export)
+    if _is_otlp(export):
+        parts.append(
+            PipelineMetricExporter(
+                pipeline,
+                temporalities(settings.metric_temporality),
+                aggregations(settings.metric_histograms),
+            )
+        )
     return MeterProvider(
         resource=resource,
         views=views(settings.metric_names),
@@ -117,25 +137,30 @@ def _meter_provider(settings: Settings, resource: Resource) -> MeterProvider:
     )
 
 
-def _logger_provider(settings: Settings, resource: Resource) -> LoggerProvider:
+def _logger_provider(settings: Settings, resource: Resource, pipeline: Pipeline) -> LoggerProvider:
     provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
-    for exporter in _exporters("logs", settings.exports["logs"], log_exporter):
+    export = settings.exports["logs"]
+    if _is_otlp(export):
+        provider.add_log_record_processor(PipelineLogProcessor(pipeline))
+    for exporter in _plugins("logs", export):
         provider.add_log_record_processor(
             BatchLogRecordProcessor(exporter, **_batching(settings.batches["logs"]))
         )
     return provider
 
 
-def _exporters(signal: Signal, export: Export, otlp: Callable[..., E]) -> list[E]:
-    built: list[E] = []
+def _is_otlp(export: Export) -> bool:
+    return not OTLP_NAMES.isdisjoint(export.exporters)
+
+
+def _plugins(signal: Signal, export: Export) -> list[Any]:
+    built: list[Any] = []
     for name in export.exporters:
+        if name in OTLP_NAMES:
+            continue
         try:
-            built.append(
-                otlp(export.endpoint)
-                if name in _OTLP_NAMES
-                else load_plugin(f"opentelemetry_{signal}_exporter", name)()
-            )
-        except Exception as error:  # noqa: BLE001 - a plugin's, or gRPC's about a certificate
+            built.append(load_plugin(f"opentelemetry_{signal}_exporter", name)())
+        except Exception as error:  # noqa: BLE001 - a plugin's
             notice(
                 f"exporter {signal} {name}",
                 f"the {signal} exporter {name!r} could not be built ({describe(error)}); "
@@ -144,10 +169,10 @@ def _exporters(signal: Signal, export: Export, otlp: Callable[..., E]) -> list[E
     return built
 
 
-def _batching(batch: Batch) -> dict[str, Any]:
+def _batching(batching: Batching) -> dict[str, Any]:
     return {
-        "max_queue_size": batch.max_queue_size,
-        "max_export_batch_size": batch.max_export_batch_size,
-        "schedule_delay_millis": batch.schedule_delay_ms,
-        "export_timeout_millis": batch.export_timeout_ms,
+        "max_queue_size": batching.max_queue_size,
+        "max_export_batch_size": batching.max_export_batch_size,
+        "schedule_delay_millis": batching.schedule_delay_ms,
+        "export_timeout_millis": batching.export_timeout_ms,
     }

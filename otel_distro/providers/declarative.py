@@ -6,11 +6,10 @@ Source: https://opentelemetry.io/docs/specs/otel/configuration/
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from opentelemetry import propagate
-
-from otel_distro.providers.propagation import NoPropagator
+from otel_distro.providers import sdk
+from otel_distro.providers.propagation import Propagators
 from otel_distro.resource import create_resource
 from otel_distro.settings import Settings
 
@@ -42,12 +41,40 @@ def apply_configuration_file(path: str, settings: Settings) -> None:
         with _without_errors_in_logs(load_config_file.__module__):
             configuration: OpenTelemetryConfiguration = load_config_file(path)
         _add_resource(configuration, settings)
-        configure_sdk(configuration)
-        if propagate.get_global_textmap().extract({}) is None:
-            propagate.set_global_textmap(NoPropagator())
+        with _our_kinds():
+            configure_sdk(configuration)
     except Exception as error:
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise ConfigurationFileError(f"cannot be used: {reason}") from error
+
+
+@contextmanager
+def _our_kinds() -> Iterator[None]:
+    """Let the file's reader build our providers and propagator, which isolate what it names.
+
+    It offers no public way: this puts others under the names that its modules use.
+    """
+    from opentelemetry.configuration import (
+        _logger_provider,
+        _meter_provider,
+        _propagator,
+        _tracer_provider,
+    )
+
+    ours: tuple[tuple[Any, str, type], ...] = (
+        (_tracer_provider, "TracerProvider", sdk.TracerProvider),
+        (_meter_provider, "MeterProvider", sdk.MeterProvider),
+        (_logger_provider, "LoggerProvider", sdk.LoggerProvider),
+        (_propagator, "CompositePropagator", Propagators),
+    )
+    theirs = [getattr(module, name) for module, name, _ in ours]
+    try:
+        for module, name, kind in ours:
+            setattr(module, name, kind)
+        yield
+    finally:
+        for (module, name, _), kind in zip(ours, theirs, strict=True):
+            setattr(module, name, kind)
 
 
 @contextmanager

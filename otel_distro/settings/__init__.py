@@ -1,7 +1,7 @@
 """Settings: `OTEL_*` first, `BLIPEE_OTEL_*` where OpenTelemetry has no variable."""
 
+from otel_distro.delivery import SIGNALS, Signal
 from otel_distro.settings.model import (
-    Batch,
     Export,
     InCode,
     LogCapture,
@@ -10,13 +10,12 @@ from otel_distro.settings.model import (
     Service,
     ServiceKind,
     Settings,
+    Spooling,
 )
-from otel_distro.settings.names import SIGNALS, Signal
 from otel_distro.settings.read import read_settings
 
 __all__ = [
     "SIGNALS",
-    "Batch",
     "Export",
     "InCode",
     "LogCapture",
@@ -26,5 +25,6 @@ __all__ = [
     "ServiceKind",
     "Settings",
     "Signal",
+    "Spooling",
     "read_settings",
 ]

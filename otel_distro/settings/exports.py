@@ -5,10 +5,9 @@ from functools import partial
 from typing import Final, TypeVar, cast, get_args
 from urllib.parse import unquote, urlsplit
 
-from otel_distro.delivery import Compression, Endpoint, Protocol
+from otel_distro.delivery import Batching, Compression, Endpoint, Protocol, Signal
 from otel_distro.settings import names, parsing
-from otel_distro.settings.model import Batch, Export, InCode
-from otel_distro.settings.names import Signal
+from otel_distro.settings.model import Export, InCode
 from otel_distro.settings.parsing import Invalid, Parser
 from otel_distro.settings.reader import Reader
 
@@ -19,10 +18,10 @@ _DEFAULT_URL: Final[dict[Protocol, str]] = {
     "grpc": "http://localhost:4317",
 }
 _OTLP_ONLY: Final[tuple[str, ...]] = ("otlp",)
-# The specification's defaults; logs are sent sooner than spans.
-_BATCHES: Final[dict[Signal, Batch]] = {
-    "traces": Batch(),
-    "logs": Batch(schedule_delay_ms=1000),
+# Logs are sent sooner than spans, as specified.
+_BATCHES: Final[dict[Signal, Batching]] = {
+    "traces": Batching(),
+    "logs": Batching(schedule_delay_ms=1000),
 }
 
 
@@ -155,7 +154,7 @@ def optional(parser: Parser[T]) -> Parser[T | None]:
     return parser
 
 
-def read_batch(reader: Reader, signal: Signal) -> Batch:
+def read_batch(reader: Reader, signal: Signal) -> Batching:
     """Read how the records of one signal are batched."""
     prefix, default = names.BATCHES[signal], _BATCHES[signal]
     size_name = f"{prefix}_{names.MAX_EXPORT_BATCH_SIZE}"
@@ -173,7 +172,7 @@ def read_batch(reader: Reader, signal: Signal) -> Batch:
             f"using {queue}",
         )
         size = queue
-    return Batch(
+    return Batching(
         max_queue_size=queue,
         max_export_batch_size=size,
         schedule_delay_ms=reader.get(

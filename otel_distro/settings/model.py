@@ -3,10 +3,16 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Literal
 
-from otel_distro.delivery import Endpoint
-from otel_distro.settings.names import Signal
+from otel_distro.delivery import (
+    Batching,
+    Endpoint,
+    HistogramAggregation,
+    Signal,
+    Temporality,
+)
 
 ServiceKind = Literal["api", "agents", "ml", "database", "frontend"]
 InstrumentationSource = Literal["blipee", "upstream"]
@@ -55,20 +61,24 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """How records are queued and sent together.
+class Spooling:
+    """Where telemetry waits that cannot be delivered.
 
     Attributes:
-        max_queue_size: Records held before new ones are dropped.
-        max_export_batch_size: Records in one request.
-        schedule_delay_ms: Milliseconds a record waits at most for company.
-        export_timeout_ms: Milliseconds an export may take.
+        is_wanted: Whether it is to be on disk at all.
+        folder: Shared by all processes of the user; None where nothing says where.
+        max_mib: MiB that may be in it.
+        retention_h: Hours after which what was not delivered is dropped.
+        window_ms: Milliseconds of telemetry that a killed process may lose.
+        fsync: Whether each write waits for the disk.
     """
 
-    max_queue_size: int = 2048
-    max_export_batch_size: int = 512
-    schedule_delay_ms: int = 5000
-    export_timeout_ms: int = 30_000
+    is_wanted: bool = True
+    folder: Path | None = None
+    max_mib: int = 256
+    retention_h: int = 48
+    window_ms: int = 200
+    fsync: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +153,9 @@ class Settings:
     config_file: str | None = None
     service: Service
     exports: Mapping[Signal, Export]
-    batches: Mapping[Signal, Batch]
+    batches: Mapping[Signal, Batching]
+    spooling: Spooling = Spooling()
+    shutdown_timeout_ms: int = 3000
     sampling: Sampling
     id_generator: str
     propagators: tuple[str, ...]
@@ -151,6 +163,8 @@ class Settings:
     metric_names: MetricNames
     metric_interval_ms: int
     metric_timeout_ms: int
+    metric_temporality: Temporality = "cumulative"
+    metric_histograms: HistogramAggregation = "explicit_bucket_histogram"
     log_capture: LogCapture
     log_output: LogOutput = LogOutput()
     excluded_urls: tuple[str, ...]

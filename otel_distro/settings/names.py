@@ -5,10 +5,9 @@
 `BLIPEE_OTEL_*` exist only where OpenTelemetry has no variable.
 """
 
-from typing import Final, Literal
+from typing import Final
 
-Signal = Literal["traces", "metrics", "logs"]
-SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
+from otel_distro.delivery import Signal
 
 # General
 SDK_DISABLED: Final = "OTEL_SDK_DISABLED"
@@ -97,6 +96,13 @@ HEALTH_URLS: Final = "BLIPEE_OTEL_HEALTH_URLS"
 METRIC_NAMES: Final = "BLIPEE_OTEL_METRICS"
 LOG_FORMAT: Final = "BLIPEE_OTEL_LOG_FORMAT"
 LOG_LEVEL: Final = "BLIPEE_OTEL_LOG_LEVEL"
+SPOOL: Final = "BLIPEE_OTEL_SPOOL"
+SPOOL_DIR: Final = "BLIPEE_OTEL_SPOOL_DIR"
+SPOOL_MAX_SIZE: Final = "BLIPEE_OTEL_SPOOL_MAX_SIZE"
+SPOOL_RETENTION: Final = "BLIPEE_OTEL_SPOOL_RETENTION"
+SPOOL_WINDOW: Final = "BLIPEE_OTEL_SPOOL_WINDOW"
+SPOOL_FSYNC: Final = "BLIPEE_OTEL_SPOOL_FSYNC"
+SHUTDOWN_TIMEOUT: Final = "BLIPEE_OTEL_SHUTDOWN_TIMEOUT"
 OURS: Final = (
     SERVICE_KIND,
     ENVIRONMENT,
@@ -105,7 +111,17 @@ OURS: Final = (
     METRIC_NAMES,
     LOG_FORMAT,
     LOG_LEVEL,
+    SPOOL,
+    SPOOL_DIR,
+    SPOOL_MAX_SIZE,
+    SPOOL_RETENTION,
+    SPOOL_WINDOW,
+    SPOOL_FSYNC,
+    SHUTDOWN_TIMEOUT,
 )
+# Everybody's: where a program keeps what it needs later (https://specifications.freedesktop.org/basedir-spec/).
+STATE_HOME: Final = "XDG_STATE_HOME"
+HOME: Final = "HOME"
 # The seed's name for the version of the running application.
 APP_VERSION: Final = "APP_VERSION"
 # The seed's names for where one signal goes.

@@ -9,6 +9,7 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import Final, cast, get_args
 
+from otel_distro.delivery import SIGNALS, HistogramAggregation, Temporality
 from otel_distro.settings import names, parsing
 from otel_distro.settings.exports import optional, read_batch, read_export
 from otel_distro.settings.in_code import checked
@@ -25,13 +26,15 @@ from otel_distro.settings.model import (
     ServiceKind,
     Settings,
 )
-from otel_distro.settings.names import SIGNALS
 from otel_distro.settings.parsing import Invalid
 from otel_distro.settings.reader import Reader
+from otel_distro.settings.spooling import read_spooling
 
 # Rate windows of the alert rules need four points: the SDK's 60 s leaves a 2 min window empty.
 METRIC_INTERVAL_MS: Final = 15_000
 METRIC_TIMEOUT_MS: Final = 30_000
+# Orchestrators give ten seconds to thirty before they kill.
+SHUTDOWN_TIMEOUT_MS: Final = 3000
 STABLE: Final = ("http", "database")
 STANDARD_DETECTORS: Final = ("service_instance", "process", "host", "os", "containerid")
 
@@ -135,6 +138,16 @@ def _read(reader: Reader, said: InCode) -> Settings:
             names.METRIC_EXPORT_TIMEOUT,
             partial(parsing.milliseconds, example=METRIC_TIMEOUT_MS),
             METRIC_TIMEOUT_MS,
+        ),
+        metric_temporality=cast("Temporality", _chosen(reader, names.TEMPORALITY)),
+        metric_histograms=cast(
+            "HistogramAggregation", _chosen(reader, names.HISTOGRAM_AGGREGATION)
+        ),
+        spooling=read_spooling(reader),
+        shutdown_timeout_ms=reader.get(
+            names.SHUTDOWN_TIMEOUT,
+            partial(parsing.milliseconds, example=SHUTDOWN_TIMEOUT_MS),
+            SHUTDOWN_TIMEOUT_MS,
         ),
         log_capture=_log_capture(reader),
         log_output=_log_output(reader, said),
@@ -260,13 +273,18 @@ def _component(text: str, *, group: str, known: frozenset[str] | set[str] = froz
     return found[0]
 
 
+def _chosen(reader: Reader, name: str) -> str:
+    options = names.CHOICES[name]
+    return reader.get(name, partial(parsing.choice, of=options), options[0])
+
+
 def _check_what_others_read(reader: Reader) -> None:
     """Check variables that only the SDK and the instrumentation libraries read."""
     read_context(reader)
     for name in names.LIMITS:
         reader.get(name, optional(parsing.limit), None, instead="the standard limit")
-    for name, options in names.CHOICES.items():
-        chosen = reader.get(name, partial(parsing.choice, of=options), options[0])
+    for name in names.CHOICES:
+        chosen = _chosen(reader, name)
         if reader.text(name) is not None:
             # The SDK compares some of them with case and white space, and raises.
             reader.corrections.setdefault(name, chosen)

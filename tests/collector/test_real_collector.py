@@ -9,6 +9,7 @@ from support.instrumented import BIN, clean_environment
 from otel_distro import collector
 
 pytestmark = pytest.mark.collector
+OVERLAYS = sorted(file.name for file in collector.config_dir().glob("export-*.yaml"))
 
 
 def blipee_otel(*arguments, **variables):
@@ -21,9 +22,12 @@ def blipee_otel(*arguments, **variables):
     )
 
 
-@pytest.mark.parametrize("overlay", [None, "export-files.yaml", "export-backends.yaml"])
-def test_every_shipped_configuration_is_valid_and_nothing_in_it_is_deprecated(overlay, tmp_path):
-    files = ["agent.yaml"] + ([overlay] if overlay else [])
+@pytest.mark.parametrize("role", [["agent.yaml"], ["agent.yaml", "gateway.yaml"]])
+@pytest.mark.parametrize("overlay", [None, *OVERLAYS])
+def test_every_shipped_configuration_is_valid_and_nothing_in_it_is_deprecated(
+    role, overlay, tmp_path
+):
+    files = role + ([overlay] if overlay else [])
     options = [o for f in files for o in ("--config", collector.config_dir() / f)]
     done = blipee_otel("collector", "validate", *options, BLIPEE_OTELCOL_OUT=str(tmp_path))
     assert done.returncode == 0, done.stderr

@@ -28,6 +28,8 @@ from stack import (
     with_defaults,
 )
 
+from otel_distro import collector
+
 every_service = pytest.mark.parametrize("service", SERVICES)
 every_demo_service = pytest.mark.parametrize("service", DEMO)
 
@@ -142,6 +144,25 @@ def test_the_collector_runs_the_configuration_of_this_repository():
         COLLECTOR_CONFIG / "agent.yaml",
         COLLECTOR_CONFIG / "export-backends.yaml",
     ]
+
+
+def test_the_collectors_image_is_the_official_one_of_the_version_that_is_built():
+    folder = ROOT / SERVICES["otel-collector"]["build"]
+    (image,) = re.findall(r"^FROM (\S+)$", (folder / "Dockerfile").read_text(), re.MULTILINE)
+    assert image == f"otel/opentelemetry-collector-contrib:{collector.locate.version()}"
+
+
+def test_the_collectors_queue_is_on_a_volume_that_is_its_users():
+    settings = SERVICES["otel-collector"]
+    queue = load(COLLECTOR_CONFIG / "agent.yaml")["extensions"]["file_storage"]["directory"]
+    assert on_host("otel-collector", queue) is None, "a named volume"
+    (volume,) = [target for source, target, mode in mounts("otel-collector") if mode == "rw"]
+    assert queue.startswith(f"{volume}/")
+    dockerfile = (ROOT / settings["build"] / "Dockerfile").read_text()
+    copied = rf"^COPY --chown={settings['user']} (\S+) {volume}$"
+    source = re.search(copied, dockerfile, re.MULTILINE)
+    assert source
+    assert list((ROOT / settings["build"] / source[1]).iterdir()), "git keeps no empty folder"
 
 
 def test_prometheus_finds_its_rules():

@@ -19,10 +19,11 @@ def plugins(tmp_path, monkeypatch):
         "opentelemetry_resource_detector": (
             "Silent", "RaisingDetector", "Exiting", "Careless", "Region", "OtherRegion"
         ),
-        "opentelemetry_traces_sampler": ("Every", "Raising", "Careless"),
-        "opentelemetry_id_generator": ("Counting", "Raising", "Careless"),
-        "opentelemetry_propagator": ("Homing", "Raising", "Careless"),
-        "opentelemetry_traces_exporter": ("KeepsSpans", "Raising"),
+        "opentelemetry_traces_sampler": ("Every", "Raising", "Careless", "FailingSampler"),
+        "opentelemetry_sampler": ("FailingSampler",),  # as configuration files name it
+        "opentelemetry_id_generator": ("Counting", "Raising", "Careless", "FailingIds"),
+        "opentelemetry_propagator": ("Homing", "Raising", "Careless", "FailingPropagator"),
+        "opentelemetry_traces_exporter": ("KeepsSpans", "Raising", "FailingExporter"),
         "opentelemetry_metrics_exporter": ("KeepsMetrics", "Raising"),
         "opentelemetry_logs_exporter": ("KeepsLogs", "Raising"),
     }  # fmt: skip

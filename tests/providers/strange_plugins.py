@@ -6,9 +6,10 @@ from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource, ResourceDetector
+from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, StaticSampler
 
 NEVER = threading.Event()
 
@@ -95,3 +96,27 @@ class KeepsMetrics(InMemoryMetricReader):
 
 class KeepsLogs(InMemoryLogRecordExporter):
     pass
+
+
+def fail(*arguments, **more):
+    raise RuntimeError("wrong version")
+
+
+class FailingSampler(Sampler):
+    def __init__(self, argument=None):
+        pass
+
+    should_sample = get_description = fail
+
+
+class FailingIds(IdGenerator):
+    generate_span_id = generate_trace_id = is_trace_id_random = fail
+
+
+class FailingPropagator(TextMapPropagator):
+    extract = inject = fail
+    fields = property(fail)
+
+
+class FailingExporter(SpanExporter):
+    export = fail

@@ -20,7 +20,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from support.instrumented import NO_EXPORT, run_python
 from support.ports import free_ports
 
-from otel_distro.delivery import log_exporter, metric_exporter, span_exporter
+from otel_distro.delivery import Batching
 from otel_distro.providers import Providers
 from otel_distro.settings import read_settings
 
@@ -39,6 +39,7 @@ def built(**variables):
     yield providers
     for provider in all_of(providers):
         provider.shutdown()
+    providers.pipeline.stop(1)
 
 
 def all_of(providers):
@@ -153,16 +154,19 @@ def test_one_signal_may_go_elsewhere_by_another_protocol():
     assert metadata["from"] == "general"
 
 
-@pytest.mark.parametrize(("protocol", "package"), [("http/protobuf", "http"), ("grpc", "grpc")])
-def test_the_time_limit_is_said_in_milliseconds_and_handed_over_in_seconds(protocol, package):
-    endpoints = read_settings(
-        {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_TIMEOUT": "2500"}
-    ).exports
-    for export in (span_exporter, metric_exporter, log_exporter):
-        exporter = export(endpoints["traces"].endpoint)
-        assert f".proto.{package}." in type(exporter).__module__
-        assert (exporter._client if package == "http" else exporter)._timeout == 2.5
-        exporter.shutdown()
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_the_time_limit_is_said_in_milliseconds_and_handed_over_in_seconds(protocol):
+    with built(
+        OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+        OTEL_EXPORTER_OTLP_TIMEOUT="2500",
+        OTEL_EXPORTER_OTLP_LOGS_TIMEOUT="300",
+    ) as providers:
+        endpoints = providers.pipeline.settings.endpoints
+        assert {signal: endpoint.timeout_s for signal, endpoint in endpoints.items()} == {
+            "traces": 2.5,
+            "metrics": 2.5,
+            "logs": 0.3,
+        }
 
 
 def test_without_exporters_nothing_is_queued_or_read():
@@ -180,8 +184,12 @@ def test_the_batches_and_the_interval_are_those_that_were_set():
         OTEL_METRIC_EXPORT_INTERVAL="14000",
         OTEL_METRIC_EXPORT_TIMEOUT="1500",
         OTEL_METRICS_EXPORTER="console",
+        OTEL_TRACES_EXPORTER="console,otlp",
     ) as providers:
-        (processor,) = providers.tracer_provider._active_span_processor._span_processors
+        assert providers.pipeline.settings.batching["traces"] == Batching(
+            schedule_delay_ms=11, max_queue_size=12, max_export_batch_size=10
+        )
+        _, processor = providers.tracer_provider._active_span_processor._span_processors
         batch = processor._batch_processor
         assert batch._schedule_delay == 0.011
         assert batch._max_queue_size == 12
@@ -262,23 +270,26 @@ def test_grpc_trusts_the_certificate_that_is_named_and_no_other(certificate):
         assert len(arrived) == 1
 
 
-def test_a_certificate_that_vanished_costs_its_exporter_only(said, tmp_path):
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_certificate_that_vanished_costs_its_signal_only(said, tmp_path, protocol):
     ca = tmp_path / "ca.pem"
     ca.touch()
-    settings = read_settings(
-        {
-            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://localhost:4317",
-            "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": str(ca),
-            "OTEL_METRICS_EXPORTER": "console",
-            "OTEL_LOGS_EXPORTER": "none",
-        }
-    )
-    ca.unlink()
-    providers = Providers(settings)
-    all_of(providers)
-    (line,) = said()
-    assert "the traces exporter 'otlp' could not be built (FileNotFoundError" in line
-    assert len(providers.meter_provider._metric_readers) == 1
+    with http_collector() as (url, arrived):
+        settings = read_settings(
+            {
+                "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": protocol,
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://localhost:4317",
+                "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": str(ca),
+                "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+            }
+        )
+        ca.unlink()
+        providers = Providers(settings)
+        emit(providers)
+        providers.pipeline.stop(1)
+        assert arrived.keys() == {"/v1/metrics", "/v1/logs"}
+    fault, left = said()
+    assert str(ca) in fault
+    assert "1 spans were lost (not_stored)" in left
     for provider in all_of(providers):
         provider.shutdown()

@@ -5,7 +5,6 @@ from opentelemetry import baggage, trace
 from opentelemetry.propagate import get_global_textmap
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
-from strange_plugins import Counting
 from support.instrumented import NO_EXPORT, run_python
 
 from otel_distro.providers import Providers
@@ -56,7 +55,6 @@ def test_a_sampler_has_its_name_and_its_argument(name, argument, description, pl
 def test_an_id_generator_is_random_or_the_plugin_that_is_named(plugins):
     assert isinstance(built().tracer_provider.id_generator, RandomIdGenerator)
     named = built(OTEL_PYTHON_ID_GENERATOR="counting").tracer_provider
-    assert isinstance(named.id_generator, Counting)
     assert named.get_tracer("t").start_span("s").get_span_context().trace_id == 77
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from otel_distro.settings import Settings, names
+from otel_distro.settings import SIGNALS, Settings, names
 
 HIDDEN: Final = "hunter2"
 HERE: Final = __file__  # a file that can be read
@@ -103,7 +103,7 @@ READ: Final[dict[str, Callable[[Settings], Any]]] = {
     **{
         names.otlp(setting, signal): read(signal)
         for setting, read in _OTLP.items()
-        for signal in names.SIGNALS
+        for signal in SIGNALS
     },
     **{names.otlp(setting): read("traces") for setting, read in _OTLP.items()},
 }
@@ -170,16 +170,16 @@ BAD: Final = (
     # batches
     bad("OTEL_BSP_SCHEDULE_DELAY", "5s", 5000, "milliseconds", "e.g. 5000"),
     bad("OTEL_BSP_EXPORT_TIMEOUT", "9" * 40, 30_000, "above"),
-    bad("OTEL_BSP_MAX_QUEUE_SIZE", "0", 2048, "below 1"),
-    bad("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096", 2048, "above the queue's size 2048",
-        kept="2048"),
+    bad("OTEL_BSP_MAX_QUEUE_SIZE", "0", 16384, "below 1"),
+    bad("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "20000", 16384, "above the queue's size 16384",
+        kept="16384"),
     bad("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "200", 100, "at most 100", kept="100",
         OTEL_BSP_MAX_QUEUE_SIZE="100"),
     bad("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "-1", 100, "below 1", "using 100",
         OTEL_BSP_MAX_QUEUE_SIZE="100"),
     bad("OTEL_BLRP_SCHEDULE_DELAY", "1 s", 1000, "milliseconds", "e.g. 1000"),
     bad("OTEL_BLRP_EXPORT_TIMEOUT", "1.5", 30_000, "whole number"),
-    bad("OTEL_BLRP_MAX_QUEUE_SIZE", "-2048", 2048, "below 1"),
+    bad("OTEL_BLRP_MAX_QUEUE_SIZE", "-2048", 16384, "below 1"),
     # metrics
     bad("OTEL_METRIC_EXPORT_INTERVAL", "15s", 15_000, "milliseconds", "e.g. 15000"),
     bad("OTEL_METRIC_EXPORT_TIMEOUT", "inf", 30_000, "milliseconds"),

@@ -5,7 +5,7 @@ import logging
 import pytest
 from bad_values import HERE, READ
 
-from otel_distro.settings import InCode, names, read_settings
+from otel_distro.settings import SIGNALS, InCode, names, read_settings
 from otel_distro.settings.model import DEFAULT_HEALTH_URLS
 
 STANDARD_DETECTORS = ("service_instance", "process", "host", "os", "containerid")
@@ -70,12 +70,12 @@ DEFAULTS = {
     "OTEL_PYTHON_ID_GENERATOR": "random",
     "OTEL_BSP_SCHEDULE_DELAY": 5000,
     "OTEL_BSP_EXPORT_TIMEOUT": 30_000,
-    "OTEL_BSP_MAX_QUEUE_SIZE": 2048,
-    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": 512,
+    "OTEL_BSP_MAX_QUEUE_SIZE": 16384,
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": 4096,
     "OTEL_BLRP_SCHEDULE_DELAY": 1000,
     "OTEL_BLRP_EXPORT_TIMEOUT": 30_000,
-    "OTEL_BLRP_MAX_QUEUE_SIZE": 2048,
-    "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": 512,
+    "OTEL_BLRP_MAX_QUEUE_SIZE": 16384,
+    "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": 4096,
     "OTEL_METRIC_EXPORT_INTERVAL": 15_000,
     "OTEL_METRIC_EXPORT_TIMEOUT": 30_000,
     "OTEL_TRACES_EXPORTER": ("otlp",),
@@ -222,7 +222,7 @@ def test_a_ratio_sampler_has_a_ratio(sampler, argument, ratio):
     assert settings.problems == ()
 
 
-@pytest.mark.parametrize(("queue", "size"), [("100", 100), ("512", 512), ("4096", 512)])
+@pytest.mark.parametrize(("queue", "size"), [("100", 100), ("4096", 4096), ("8192", 4096)])
 def test_the_default_batch_fits_a_small_queue(queue, size):
     settings = read_settings({"OTEL_BLRP_MAX_QUEUE_SIZE": queue})
     assert settings.batches["logs"].max_export_batch_size == size
@@ -291,7 +291,7 @@ def test_what_is_said_in_code_wins_over_the_environment():
         "blipee.service.kind": "ml",
         "team": "code",
     }
-    for signal in names.SIGNALS:
+    for signal in SIGNALS:
         endpoint = settings.exports[signal].endpoint
         assert endpoint.url == f"http://code/v1/{signal}"
         assert endpoint.headers == {"from": "code"}

@@ -5,14 +5,17 @@ import os
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from otel_distro import collector
 from support.ports import free_ports
+
+TO_FILES = ("agent.yaml", "export-files.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,88 @@ class Arrived:
         return attributes(self.record)
 
 
-@dataclass(frozen=True, slots=True)
-class RunningCollector:
-    """A Collector under test."""
+class CollectorProcess:
+    """A Collector under test: its ports and storage stay the same from one start to the next.
 
-    http: str
-    grpc: str
-    folder: Path
-    process: "subprocess.Popen[bytes]"
+    `with` starts and stops it; without, it is not started until asked. What arrived is in
+    `folder`, and so is its log: of all its starts.
+    """
+
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def __init__(
+        self,
+        folder: Path,
+        configs: Sequence[str | Path] = TO_FILES,
+        *,
+        command: Callable[[Sequence[Path]], list[str]] = collector.command,
+        **environment: str,
+    ) -> None:
+        self.folder = folder
+        self._command = command
+        self.storage = folder / "storage"
+        grpc, http, health, metrics = free_ports(4)
+        self.grpc = f"http://127.0.0.1:{grpc}"
+        self.http = f"http://127.0.0.1:{http}"
+        self.health = f"http://127.0.0.1:{health}/"
+        self.own_metrics = f"http://127.0.0.1:{metrics}/metrics"
+        self._configs = [collector.config_dir() / config for config in configs]
+        self._environment = {
+            "BLIPEE_OTELCOL_OUT": str(folder),
+            "BLIPEE_OTELCOL_STORAGE": str(self.storage),
+            "BLIPEE_OTELCOL_GRPC_PORT": str(grpc),
+            "BLIPEE_OTELCOL_HTTP_PORT": str(http),
+            "BLIPEE_OTELCOL_HEALTH_PORT": str(health),
+            "BLIPEE_OTELCOL_METRICS_PORT": str(metrics),
+            **environment,
+        }
+
+    def start(self, seconds: float = 60) -> Self:
+        """Start it, unless it runs, and wait until it serves."""
+        if self.process is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    self._command(self._configs),
+                    stdout=log,
+                    stderr=log,
+                    env={**os.environ, **self._environment},
+                )
+            try:
+                wait_until_serving(self.health, self.process, seconds)
+            except AssertionError:
+                self.kill()
+                raise
+        return self
+
+    def stop(self) -> None:
+        """SIGTERM, and wait: what it has accepted is then in the files."""
+        self._end(subprocess.Popen.terminate)
+
+    def kill(self) -> None:
+        """SIGKILL: what it has accepted and not yet written is lost."""
+        self._end(subprocess.Popen.kill)
+
+    def _end(self, how: "Callable[[subprocess.Popen[bytes]], None]") -> None:
+        if self.process is not None:
+            how(self.process)
+            self.process.wait(30)
+            self.process = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "collector.log"
 
     def spans(self) -> list[Arrived]:
         return self._read("traces.jsonl", "resourceSpans", "scopeSpans", "spans")
@@ -59,7 +136,11 @@ class RunningCollector:
         if not path.exists():
             return []
         return [
-            Arrived(attributes(resource["resource"]), scope["scope"].get("name", ""), record)
+            Arrived(
+                attributes(resource.get("resource", {})),
+                scope.get("scope", {}).get("name", ""),
+                record,
+            )
             for line in path.read_text().splitlines()
             # The last line may be in the middle of being written.
             for document in parsed(line)
@@ -82,32 +163,10 @@ def attributes(of: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def running_collector(folder: Path) -> Iterator[RunningCollector]:
+def running_collector(folder: Path) -> Iterator[CollectorProcess]:
     """Start the real Collector with the shipped files, and stop it."""
-    grpc, http, health, metrics = free_ports(4)
-    configs = [collector.config_dir() / name for name in ("agent.yaml", "export-files.yaml")]
-    with (folder / "collector.log").open("wb") as log:
-        process = subprocess.Popen(
-            collector.command(configs),
-            stdout=log,
-            stderr=log,
-            env={
-                **os.environ,
-                "BLIPEE_OTELCOL_OUT": str(folder),
-                "BLIPEE_OTELCOL_GRPC_PORT": str(grpc),
-                "BLIPEE_OTELCOL_HTTP_PORT": str(http),
-                "BLIPEE_OTELCOL_HEALTH_PORT": str(health),
-                "BLIPEE_OTELCOL_METRICS_PORT": str(metrics),
-            },
-        )
-    try:
-        wait_until_serving(f"http://127.0.0.1:{health}/", process)
-        yield RunningCollector(
-            f"http://127.0.0.1:{http}", f"http://127.0.0.1:{grpc}", folder, process
-        )
-    finally:
-        process.terminate()
-        process.wait(10)
+    with CollectorProcess(folder) as running:
+        yield running
 
 
 def wait_until_serving(url: str, process: "subprocess.Popen[bytes]", seconds: float = 60) -> None:

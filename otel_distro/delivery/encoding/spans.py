@@ -1,0 +1,210 @@
+"""Spans as OTLP.
+
+Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
+"""
+
+import struct
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.trace import DEFAULT_TRACE_STATE, SpanKind
+
+from otel_distro.delivery.encoding.attributes import Attributes
+from otel_distro.delivery.encoding.fields import fixed32, fixed64, identifier, text, uint32
+from otel_distro.delivery.encoding.grouping import MAX_BYTES, Encoded, Grouping
+from otel_distro.delivery.encoding.texts import Texts
+from otel_distro.delivery.encoding.wire import length_delimited
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import Event, ReadableSpan
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import Link, SpanContext, Status, TraceState
+
+_read: Final = attrgetter(
+    "name",
+    "context",
+    "parent",
+    "kind",
+    "start_time",
+    "end_time",
+    "attributes",
+    "dropped_attributes",
+    "events",
+    "dropped_events",
+    "links",
+    "dropped_links",
+    "status",
+    "resource",
+    "instrumentation_scope",
+)
+# The same of the SDK's own spans, without their locks, copies and properties: these are half of
+# what a span costs. A subclass may have overridden the properties.
+_read_quickly: Final = attrgetter(
+    "_name",
+    "_context",
+    "_parent",
+    "_kind",
+    "_start_time",
+    "_end_time",
+    "_attributes._dict",
+    "_attributes.dropped",
+    "_events._dq",
+    "_events.dropped",
+    "_links._dq",
+    "_links.dropped",
+    "_status",
+    "_resource",
+    "_instrumentation_scope",
+)
+
+_IS_REMOTE_IS_KNOWN: Final = 0x100
+_IS_REMOTE: Final = 0x200
+_FLAGS: Final = fixed32(16, _IS_REMOTE_IS_KNOWN)
+_FLAGS_OF_REMOTE: Final = fixed32(16, _IS_REMOTE_IS_KNOWN | _IS_REMOTE)
+_ERROR: Final = 2
+_STATUSES: Final = {code: length_delimited(15, uint32(3, code)) for code in range(_ERROR + 1)}
+_KINDS: Final[dict[object, bytes]] = {kind.value: uint32(6, kind.value + 1) for kind in SpanKind}
+
+_names: Final = Texts(5)
+_event_names: Final = Texts(2)
+_attributes: Final = Attributes(9)
+_event_attributes: Final = Attributes(3)
+_link_attributes: Final = Attributes(4)
+_start_and_end: Final = struct.Struct("<BQBQ").pack
+
+
+def encode_spans(spans: "Sequence[ReadableSpan]", max_bytes: int = MAX_BYTES) -> Encoded:
+    """Encode spans into chunks of at most `max_bytes`. Never raises."""
+    from opentelemetry.sdk.trace import ReadableSpan as OfTheSdk
+
+    grouping = Grouping(max_bytes)
+    for span in spans:
+        try:
+            try:
+                fields = _read_quickly(span) if type(span) is OfTheSdk else _read(span)
+            except AttributeError:  # Made by hand, or by another version of the SDK.
+                fields = _read(span)
+            _add(grouping, *fields)
+        except Exception:  # noqa: BLE001 - a span of a third party may raise anything
+            grouping.unencodable += 1
+    return grouping.encoded()
+
+
+def _add(  # noqa: PLR0913, PLR0917 - a span has that many fields
+    grouping: Grouping,
+    name: object,
+    context: "SpanContext | None",
+    parent: "SpanContext | None",
+    kind: object,
+    start: int,
+    end: int,
+    attributes: "Mapping[str, object] | None",
+    dropped_attributes: int,
+    events: "Sequence[Event]",
+    dropped_events: int,
+    links: "Sequence[Link]",
+    dropped_links: int,
+    status: "Status | None",
+    resource: "Resource | None",
+    scope: "InstrumentationScope | None",
+) -> None:
+    try:
+        times = _start_and_end(0x39, start, 0x41, end)
+    except Exception:  # noqa: BLE001 - not ended, before 1970, or no number at all
+        times = fixed64(7, start) + fixed64(8, end)
+    status_field, failed = _status(status)
+    fields = [
+        _ids(context),
+        _parent(parent),
+        _names.field(name),
+        _KINDS.get(getattr(kind, "_value_", None), b""),
+        times,
+        _attributes.encode(attributes),
+        status_field,
+    ]
+    if events:
+        dropped_events += _extend(fields, _event, events)
+    if links:
+        dropped_links += _extend(fields, _link, links)
+    if dropped_attributes or dropped_events or dropped_links:
+        fields.append(uint32(10, dropped_attributes))
+        fields.append(uint32(12, dropped_events))
+        fields.append(uint32(14, dropped_links))
+    grouping.add(resource, scope, b"".join(fields), errors=failed)
+
+
+def _ids(context: "SpanContext | None") -> bytes:
+    try:
+        # It is a tuple: its properties would cost as much again as all of this.
+        trace_id, span_id, _, _, state, _ = context  # type: ignore[misc]
+        ids = b"\x0a\x10" + trace_id.to_bytes(16, "big") + b"\x12\x08" + span_id.to_bytes(8, "big")
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return _ids_of_a_bad_one(context)
+    return ids if state is DEFAULT_TRACE_STATE else ids + text(3, _header(state))
+
+
+def _ids_of_a_bad_one(context: "SpanContext | None") -> bytes:
+    if context is None:
+        return b""
+    return identifier(1, context.trace_id, 16) + identifier(2, context.span_id, 8)
+
+
+def _header(state: "TraceState") -> str:
+    return ",".join(f"{key}={value}" for key, value in state.items())
+
+
+def _parent(parent: "SpanContext | None") -> bytes:
+    if parent is None:
+        return _FLAGS
+    return identifier(4, parent.span_id, 8) + (_FLAGS_OF_REMOTE if parent.is_remote else _FLAGS)
+
+
+def _status(status: "Status | None") -> tuple[bytes, bool]:
+    """Return the field, and whether it says that the span failed."""
+    if status is None:
+        return b"", False
+    code: int = getattr(status.status_code, "_value_", 0)
+    try:
+        description = status.description
+    except Exception:  # noqa: BLE001 - as in `encode_spans`
+        description = None
+    if description is None:
+        return _STATUSES.get(code, b""), code == _ERROR
+    return length_delimited(15, text(2, description) + uint32(3, code)), code == _ERROR
+
+
+def _extend(fields: list[bytes], encode: Callable[[Any], bytes], items: Iterable[object]) -> int:
+    """Add what `items` are encoded to, and return how many cannot be."""
+    bad = 0
+    for item in items:
+        try:
+            fields.append(encode(item))
+        except Exception:  # noqa: BLE001 - the span is worth more than one of its events
+            bad += 1
+    return bad
+
+
+def _event(event: "Event") -> bytes:
+    fields = (
+        fixed64(1, event.timestamp),
+        _event_names.field(event.name),
+        _event_attributes.encode(event.attributes),
+        uint32(4, event.dropped_attributes),
+    )
+    return length_delimited(11, b"".join(fields))
+
+
+def _link(link: "Link") -> bytes:
+    context = link.context
+    fields = (
+        identifier(1, context.trace_id, 16),
+        identifier(2, context.span_id, 8),
+        _link_attributes.encode(link.attributes),
+        uint32(5, link.dropped_attributes),
+        fixed32(6, _IS_REMOTE_IS_KNOWN | (_IS_REMOTE if context.is_remote else 0)),
+    )
+    return length_delimited(13, b"".join(fields))

@@ -1,0 +1,7 @@
+"""What could not be delivered, on disk."""
+
+from otel_distro.delivery.spool.segment import NEW, TRIED
+from otel_distro.delivery.spool.shelf import Stored
+from otel_distro.delivery.spool.spool import Spool
+
+__all__ = ["NEW", "TRIED", "Spool", "Stored"]

@@ -1,0 +1,205 @@
+"""The segments of one signal: what is on its way, and what waits for better days."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from otel_distro.delivery.encoding import Chunk
+from otel_distro.delivery.ledger import CORRUPT, EXPIRED, SPOOL_FULL
+from otel_distro.delivery.signal import Signal
+from otel_distro.delivery.spool.segment import NEW, TRIED, Place, Segment
+
+# Of a segment that has to go, the share of bytes that may be written again because they are
+# failures.
+_CARRIED: Final = 0.5
+
+Drop = Callable[[Signal, str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a chunk is on disk."""
+
+    segment: Segment
+    offset: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A chunk that was read back.
+
+    Attributes:
+        tried: Whether it was sent before and its answer is not known.
+    """
+
+    chunk: Chunk
+    stored: Stored
+    tried: bool
+
+
+class Shelf:
+    """Segments of one signal. Not thread-safe: delivery holds its lock.
+
+    What is on its way is in memory too and needs its segment only if the process dies. A
+    segment is *released* when memory has forgotten it: its chunks are read back, oldest first.
+    """
+
+    def __init__(
+        self, signal: Signal, create: Callable[[Signal], Segment], retention_s: float, drop: Drop
+    ) -> None:
+        self.signal: Signal = signal
+        self._create = create
+        self._retention_s = retention_s
+        self._drop = drop
+        self._on_the_way: list[Segment] = []
+        self._released: deque[Segment] = deque()
+        self._in_hand: Segment | None = None
+        self._read_to = 0
+
+    @property
+    def spooled(self) -> int:
+        """Records in released segments."""
+        return sum(segment.pending for segment in self._released)
+
+    @property
+    def oldest_s(self) -> float | None:
+        """When the oldest segment that may go was written; None where there is none."""
+        return next((segment.written_s for segment in self._evictable()), None)
+
+    def write(self, chunk: Chunk, *, released: bool, largest: int, fsync: bool) -> Stored:
+        """Write a chunk. Raises `OSError`."""
+        segments = self._released if released else self._on_the_way
+        target = segments[-1] if segments else None
+        if target is None or target.is_foreign or target.size >= largest or not target.is_linked:
+            target = self._create(self.signal)
+            segments.append(target)
+        return Stored(target, target.append(chunk, fsync=fsync), chunk.count)
+
+    def release(self) -> None:
+        """Forget what is on its way: from now on it is read back."""
+        for segment in self._on_the_way:
+            if segment.pending:
+                self._released.append(segment)
+            else:
+                segment.remove()
+        self._on_the_way.clear()
+
+    def adopt(self, segments: list[Segment]) -> None:
+        """Take what another process left: it is older than what is here."""
+        if self._in_hand is None:
+            self._read_to = 0
+            self._released.extendleft(reversed(segments))
+        else:
+            self._released.extend(segments)
+
+    def take(self, most_records: int, most_bytes: int) -> list[Replayed]:
+        """Read back the oldest released chunks. They are in hand until `put_down`."""
+        while self._released:
+            segment = self._released[0]
+            taken = self._read(segment, most_records, most_bytes)
+            if taken:
+                self._in_hand = segment
+                return taken
+            self._finish(segment)
+        return []
+
+    def put_down(self) -> None:
+        """End what `take` began: its chunks are settled, or will be taken by somebody else."""
+        segment, self._in_hand = self._in_hand, None
+        if segment is not None and segment.pending == 0 and self._read_to >= segment.size:
+            self._finish(segment)
+
+    def settle(self, stored: Stored) -> None:
+        """Have no more need of a chunk."""
+        segment = stored.segment
+        segment.settle(stored.offset, stored.count)
+        if segment.pending == 0 and segment in self._on_the_way:
+            if segment is self._on_the_way[-1]:
+                segment.reset()
+            else:
+                self._on_the_way.remove(segment)
+                segment.remove()
+
+    def evict(self) -> bool:
+        """Give up the oldest segment, failures last. Return whether there was one."""
+        segment = next(self._evictable(), None)
+        if segment is None:
+            return False
+        if segment is self._released[0]:
+            self._read_to = 0
+        self._released.remove(segment)
+        reason = EXPIRED if segment.unwritten_for_s > self._retention_s else SPOOL_FULL
+        kept = self._carry_over(segment) if reason == SPOOL_FULL else 0
+        self._drop(self.signal, reason, segment.pending - kept)
+        segment.remove()
+        return True
+
+    def close(self) -> list[Segment]:
+        """Close all files; delete those that nobody needs. Return what remains."""
+        remaining = []
+        for segment in (*self._released, *self._on_the_way):
+            if segment.pending:
+                remaining.append(segment)
+                segment.close()
+            else:
+                segment.remove()
+        self._released.clear()
+        self._on_the_way.clear()
+        return remaining
+
+    def abandon(self) -> None:
+        """Close all files and leave them as they are."""
+        for segment in (*self._released, *self._on_the_way):
+            segment.close()
+
+    def _evictable(self) -> "filter[Segment]":
+        return filter(lambda segment: segment is not self._in_hand, self._released)
+
+    def _read(self, segment: Segment, most_records: int, most_bytes: int) -> list[Replayed]:
+        taken: list[Replayed] = []
+        offset = max(self._read_to, segment.start)
+        for place in segment.places(offset):
+            most_records -= place.count
+            most_bytes -= place.size
+            if taken and (most_records < 0 or most_bytes < 0):
+                break
+            self._read_to = place.offset + place.size
+            chunk = self._usable(segment, place)
+            if chunk is not None:
+                stored = Stored(segment, place.offset, place.count)
+                taken.append(Replayed(chunk, stored, place.state == TRIED))
+        return taken
+
+    def _usable(self, segment: Segment, place: Place) -> Chunk | None:
+        expired = place.age_s > self._retention_s
+        chunk = None if expired else segment.read(place)
+        if chunk is None:
+            segment.settle(place.offset, place.count)
+            self._drop(self.signal, EXPIRED if expired else CORRUPT, place.count)
+        return chunk
+
+    def _finish(self, segment: Segment) -> None:
+        # What is still pending could not be reached: a record in between makes no sense.
+        self._drop(self.signal, CORRUPT, segment.pending)
+        self._released.remove(segment)
+        self._read_to = 0
+        segment.remove()
+
+    def _carry_over(self, segment: Segment) -> int:
+        kept, room = 0, int(segment.size * _CARRIED)
+        for place in segment.places(segment.start):
+            if not place.errors or place.size > room:
+                continue
+            chunk = segment.read(place)
+            if chunk is None:
+                continue
+            try:
+                stored = self.write(chunk, released=True, largest=segment.size, fsync=False)
+            except OSError:
+                break
+            stored.segment.mark(stored.offset, place.state or NEW)
+            room -= place.size
+            kept += place.count
+        return kept

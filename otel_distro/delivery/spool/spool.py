@@ -1,0 +1,169 @@
+"""The durable spool: what is on its way is on disk too; what cannot be delivered waits there."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from otel_distro.delivery.encoding import Chunk
+from otel_distro.delivery.model import SpoolSettings
+from otel_distro.delivery.signal import SIGNALS, Signal
+from otel_distro.delivery.spool.folder import (
+    SUFFIX,
+    ProcessFolder,
+    SpoolFolder,
+    UnusableFolderError,
+)
+from otel_distro.delivery.spool.segment import Segment
+from otel_distro.delivery.spool.shelf import Drop, Replayed, Shelf, Stored
+
+# Files are open as long as they are needed: so many at most, where nothing can be delivered.
+_SEGMENTS: Final = 32
+_SMALLEST_SEGMENT: Final = 65_536
+# Seconds until a disk that failed is tried again.
+_PAUSE_S: Final = 5.0
+# Seconds for which a look at the whole folder's size is good.
+_LOOK_S: Final = 5.0
+
+Notice = Callable[[str, str], None]
+
+
+class Spool:
+    """Files of this process, and of those it has taken over. Not thread-safe."""
+
+    def __init__(self, settings: SpoolSettings, drop: Drop, notice: Notice) -> None:
+        self.settings = settings
+        self._drop = drop
+        self._notice = notice
+        self._folder = SpoolFolder(settings.root, settings.service)
+        self._own: ProcessFolder | None = None
+        self._adopted: list[ProcessFolder] = []
+        self._number = 0
+        self._shelves: Mapping[Signal, Shelf] = {
+            signal: Shelf(signal, self._create_segment, settings.retention_s, drop)
+            for signal in SIGNALS
+        }
+        self._largest = max(settings.max_bytes // _SEGMENTS, _SMALLEST_SEGMENT)
+        self._failed_until = 0.0
+        self._used = 0
+        self._looked_at = float("-inf")
+
+    def write(self, signal: Signal, chunk: Chunk, *, released: bool) -> Stored | None:
+        """Write a chunk; None where the disk does not take it. Does not raise."""
+        if time.monotonic() < self._failed_until:
+            return None
+        try:
+            if not self._make_room(chunk.size):
+                return None
+            stored = self._shelves[signal].write(
+                chunk, released=released, largest=self._largest, fsync=self.settings.fsync
+            )
+        except (OSError, UnusableFolderError) as error:
+            self._fail(error)
+            return None
+        self._used += chunk.size
+        return stored
+
+    def release(self, signal: Signal) -> None:
+        """Have what is on its way read back later: memory forgets it."""
+        self._shelves[signal].release()
+
+    def spooled(self, signal: Signal) -> int:
+        """Return how many records wait on disk."""
+        return self._shelves[signal].spooled
+
+    def take(self, signal: Signal, most_records: int, most_bytes: int) -> list[Replayed]:
+        """Read back the oldest that wait. In hand until `put_down`."""
+        return self._shelves[signal].take(most_records, most_bytes)
+
+    def put_down(self, signal: Signal) -> None:
+        """End what `take` began."""
+        self._shelves[signal].put_down()
+
+    def settle(self, signal: Signal, stored: Iterable[Stored]) -> None:
+        """Have no more need of these chunks."""
+        for one in stored:
+            self._shelves[signal].settle(one)
+
+    def mark(self, stored: Iterable[Stored], state: int) -> None:
+        """Note that chunks were sent (TRIED), or certainly did not arrive (NEW)."""
+        for one in stored:
+            with suppress(OSError):
+                one.segment.mark(one.offset, state)
+
+    def adopt(self) -> dict[Signal, int]:
+        """Take over what processes of this service left behind; return how many records."""
+        for folder in self._adopted[:]:
+            if not any(folder.path.glob(f"*{SUFFIX}")):
+                folder.remove_if_empty()
+                self._adopted.remove(folder)
+        found = dict.fromkeys(SIGNALS, 0)
+        for folder in self._folder.adopt():
+            segments, problems = self._folder.open_segments(folder)
+            for problem in problems:
+                self._notice("spool quarantine", f"a spool file could not be read: {problem}.")
+            for signal in SIGNALS:
+                of_signal = [segment for segment in segments if segment.signal == signal]
+                self._shelves[signal].adopt(of_signal)
+                found[signal] += sum(segment.pending for segment in of_signal)
+            self._adopted.append(folder)
+        return found
+
+    def close(self) -> None:
+        """Close all files. What remains is taken over by the next process of the service."""
+        for shelf in self._shelves.values():
+            shelf.close()
+        for folder in (self._own, *self._adopted):
+            if folder is not None:
+                folder.remove_if_empty()
+        self._own = None
+        self._adopted.clear()
+
+    def abandon(self) -> None:
+        """Let go of files that are another process', without touching them."""
+        for shelf in self._shelves.values():
+            shelf.abandon()
+        for folder in (self._own, *self._adopted):
+            if folder is not None:
+                folder.forget()
+
+    def _create_segment(self, signal: Signal) -> Segment:
+        if self._own is None or not self._own.is_there:
+            self._own = self._folder.create()
+        self._number += 1
+        return self._own.new_segment(signal, self._number)
+
+    def _make_room(self, size: int) -> bool:
+        bound = self.settings.max_bytes
+        while self._used_bytes() + size > bound:
+            if not self._evict():
+                self._notice(
+                    "spool full",
+                    f"the spool {self.settings.root} is full ({bound / 1024 / 1024:.0f} MiB) of "
+                    "what other processes hold; telemetry is kept in memory only.",
+                )
+                return False
+            self._looked_at = float("-inf")
+        return True
+
+    def _used_bytes(self) -> int:
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_S:
+            self._used = self._folder.used_bytes()
+            self._looked_at = now
+        return self._used
+
+    def _evict(self) -> bool:
+        ages = {
+            shelf: age for shelf in self._shelves.values() if (age := shelf.oldest_s) is not None
+        }
+        return bool(ages) and min(ages, key=lambda shelf: ages[shelf]).evict()
+
+    def _fail(self, error: Exception) -> None:
+        self._failed_until = time.monotonic() + _PAUSE_S
+        text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        self._notice(
+            "spool",
+            f"the spool {self.settings.root} cannot be written ({text}); what cannot be delivered "
+            "is kept in memory only, until it can.",
+        )

@@ -1,0 +1,37 @@
+"""SIGTERM, which ends a Python process without a word: how containers are stopped."""
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+# Who is ended by a signal that nobody handles has to look like it: the parent sees the signal.
+_SIGNAL: Final = signal.SIGTERM
+
+
+def before_termination(deliver: Callable[[], None], save: Callable[[], None]) -> None:
+    """Call `deliver` before SIGTERM ends the process, or `save` before the application's handler.
+
+    Nobody's handler is replaced: where there is none, the process still ends by the signal; where
+    there is one, it is called after `save`, which has to be quick. Handlers that the application
+    or its server installs later take the place of this one, and servers (uvicorn) that raise the
+    signal again once they have stopped come back to it. Does nothing outside the main thread.
+    """
+    previous = signal.getsignal(_SIGNAL)
+    if previous in {signal.SIG_IGN, None}:
+        return  # The signal does not end the process, or C code handles it.
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if callable(previous):
+            save()
+            previous(number, frame)
+            return
+        deliver()
+        signal.signal(_SIGNAL, signal.SIG_DFL)
+        os.kill(os.getpid(), _SIGNAL)
+
+    try:
+        signal.signal(_SIGNAL, handle)
+    except ValueError:  # not the main thread, or not the main interpreter
+        return

@@ -1,0 +1,51 @@
+"""Locks of the SDK that a thread which holds one may take once more.
+
+A signal handler, and `__del__` when the garbage collector runs, come between any two steps of
+what a thread does. Where that thread is counting, or asking for a tracer, it holds a lock that
+the handler needs for the same, and waits for itself for ever. With reentrant locks the worst is
+one count that is overwritten.
+"""
+
+import threading
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Final
+
+# Those whose locks are taken where the application emits.
+MODULES: Final = (
+    "opentelemetry.attributes",
+    "opentelemetry.metrics._internal",
+    "opentelemetry.sdk._logs._internal",
+    "opentelemetry.sdk.metrics._internal",
+    "opentelemetry.sdk.metrics._internal._view_instrument_match",
+    "opentelemetry.sdk.metrics._internal.aggregation",
+    "opentelemetry.sdk.metrics._internal.exemplar.exemplar_reservoir",
+    "opentelemetry.sdk.metrics._internal.measurement_consumer",
+    "opentelemetry.sdk.trace",
+    "opentelemetry.sdk.util",
+)
+
+
+class _Threading(ModuleType):
+    """The module `threading`, but for its lock."""
+
+    Lock = staticmethod(threading.RLock)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is there
+        return getattr(threading, name)
+
+
+_threading: Final = _Threading("threading")
+
+
+def make_locks_reentrant() -> None:
+    """Let the SDK make such locks from now on. A second call changes nothing.
+
+    It offers no public way: this puts another name for the lock into its modules.
+    """
+    for name in MODULES:
+        module: Any = import_module(name)
+        if getattr(module, "threading", None) is threading:
+            module.threading = _threading
+        if getattr(module, "Lock", None) is threading.Lock:
+            module.Lock = threading.RLock
