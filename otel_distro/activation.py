@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from otel_distro.catalogue import CATALOGUE
 from otel_distro.delivery.pipeline import Pipeline
 from otel_distro.instrumentation import LogBridge
+from otel_distro.instrumentation.delivery import report_delivery
 from otel_distro.instrumentation.stopping import flush_providers
 from otel_distro.instrumentation.system import report
 from otel_distro.notices import describe, notice
@@ -43,6 +44,8 @@ def set_providers(settings: Settings) -> Pipeline | None:
     for problem in CATALOGUE.load_entry_points():
         notice(problem, problem)
     report()
+    if pipeline is not None:
+        report_delivery(pipeline)
     return pipeline
 
 

@@ -8,6 +8,7 @@ from otel_distro.catalogue.instrument import Instrument
 from otel_distro.catalogue.prometheus import series
 from otel_distro.catalogue.seed import SEED
 from otel_distro.catalogue.semconv import SEMCONV
+from otel_distro.catalogue.telemetry import TELEMETRY
 
 ENTRY_POINTS: Final = "blipee_otel_catalogue"
 
@@ -92,7 +93,7 @@ class Catalogue:
         return problems
 
 
-CATALOGUE: Final = Catalogue((*SEED, *SEMCONV))
+CATALOGUE: Final = Catalogue((*SEED, *SEMCONV, *TELEMETRY))
 
 
 def register(*instruments: Instrument) -> None:

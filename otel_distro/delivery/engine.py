@@ -8,9 +8,10 @@ from otel_distro.delivery.alarm import Alarm
 from otel_distro.delivery.encoding import Encoded, encode_logs, encode_metrics, encode_spans
 from otel_distro.delivery.faults import Faults, Notice
 from otel_distro.delivery.lane import Lane
-from otel_distro.delivery.ledger import UNENCODABLE, Account, Balance
+from otel_distro.delivery.ledger import Account, Balance
 from otel_distro.delivery.model import DeliverySettings
 from otel_distro.delivery.queue import RecordQueue
+from otel_distro.delivery.reasons import UNENCODABLE
 from otel_distro.delivery.sender import Route, Sender
 from otel_distro.delivery.signal import SIGNALS, Signal
 from otel_distro.delivery.spool import Spool
@@ -96,6 +97,11 @@ class Engine:
             return {signal: self._balance(signal) for signal in SIGNALS}
         finally:
             self.lock.release()
+
+    def spool_bytes(self) -> int:
+        """Return how large the spool is."""
+        with self.lock:
+            return self.spool.used_bytes() if self.spool else 0
 
     def undelivered(self, failed_before: Sequence[int], until: float) -> tuple[bool, bool]:
         """Return whether something is still to be delivered, and whether it may be in time.

@@ -7,7 +7,8 @@ from typing import Final
 
 from otel_distro.delivery.batching import Batching
 from otel_distro.delivery.encoding import Chunk
-from otel_distro.delivery.ledger import MEMORY_FULL, NOT_STORED, Account
+from otel_distro.delivery.ledger import Account
+from otel_distro.delivery.reasons import MEMORY_FULL, NOT_STORED
 from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.spool import NEW, TRIED, Spool, Stored
 

@@ -2,19 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
-
-# Reasons for which records are dropped here. Others are the endpoint's: a status, a gRPC code.
-QUEUE_FULL: Final = "queue_full"
-MEMORY_FULL: Final = "memory_full"
-SPOOL_FULL: Final = "spool_full"
-EXPIRED: Final = "expired"
-CORRUPT: Final = "corrupt"
-UNENCODABLE: Final = "unencodable"
-TOO_LARGE: Final = "too_large"
-REJECTED: Final = "rejected"
-NOT_STORED: Final = "not_stored"
-STOPPED: Final = "stopped"
 
 
 @dataclass(slots=True)

@@ -73,6 +73,10 @@ class Pipeline:
         """Return what became of the records of each signal; None where it cannot be had now."""
         return self._engine.balance()
 
+    def spool_bytes(self) -> int:
+        """Return how large the spool is, that of other processes included; 0 without one."""
+        return self._engine.spool_bytes()
+
     def persist(self, timeout_s: float) -> None:
         """Have what is queued written to the spool, without waiting for any endpoint."""
         engine = self._engine

@@ -12,7 +12,7 @@ from otel_distro.delivery.encoding import halve, join, truncate
 from otel_distro.delivery.endpoint import Endpoint
 from otel_distro.delivery.faults import Faults
 from otel_distro.delivery.lane import Lane, Load
-from otel_distro.delivery.ledger import REJECTED, TOO_LARGE
+from otel_distro.delivery.reasons import REJECTED, TOO_LARGE
 from otel_distro.delivery.transport import (
     Accepted,
     Outcome,

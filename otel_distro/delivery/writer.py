@@ -8,8 +8,8 @@ from typing import Any, Final
 from otel_distro.delivery.alarm import Alarm
 from otel_distro.delivery.encoding import Encoded
 from otel_distro.delivery.lane import Lane
-from otel_distro.delivery.ledger import QUEUE_FULL, STOPPED, UNENCODABLE
 from otel_distro.delivery.queue import RecordQueue
+from otel_distro.delivery.reasons import QUEUE_FULL, STOPPED, UNENCODABLE
 
 # Records that are encoded between two looks at the lock.
 _TOGETHER: Final = 512

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_distro.delivery.encoding import Chunk
-from otel_distro.delivery.ledger import CORRUPT, EXPIRED, SPOOL_FULL
+from otel_distro.delivery.reasons import CORRUPT, EXPIRED, SPOOL_FULL
 from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.spool.segment import NEW, TRIED, Place, Segment
 

@@ -135,7 +135,7 @@ class Spool:
 
     def _make_room(self, size: int) -> bool:
         bound = self.settings.max_bytes
-        while self._used_bytes() + size > bound:
+        while self.used_bytes() + size > bound:
             if not self._evict():
                 self._notice(
                     "spool full",
@@ -146,7 +146,8 @@ class Spool:
             self._looked_at = float("-inf")
         return True
 
-    def _used_bytes(self) -> int:
+    def used_bytes(self) -> int:
+        """Return how large the folder is, as of a few seconds ago."""
         now = time.monotonic()
         if now - self._looked_at > _LOOK_S:
             self._used = self._folder.used_bytes()
