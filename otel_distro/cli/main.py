@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from otel_distro.cli import catalogue, collector
+from otel_distro.cli import catalogue, collector, spool
 from otel_distro.version import __version__
 
 EXIT_OK = 0
@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     collector.add_commands(commands)
     catalogue.add_commands(commands)
+    spool.add_commands(commands)
     parsed = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -56,7 +56,7 @@ class Engine:
             ],
             self.lock,
             Faults(notice, kept),
-            self._adopt,
+            self.adopt,
         )
         self.writer = Writer(
             [
@@ -190,10 +190,12 @@ class Engine:
     def _drop(self, signal: Signal, reason: str, count: int) -> None:
         self.accounts[signal].drop(reason, count)
 
-    def _adopt(self) -> None:
+    def adopt(self) -> None:
+        """Take over what ended processes have left."""
         if self.spool:
-            for signal, count in self.spool.adopt().items():
-                self.accounts[signal].adopted += count
+            with self.lock:
+                for signal, count in self.spool.adopt().items():
+                    self.accounts[signal].adopted += count
 
 
 def _is_failed_span(span: Any) -> bool:  # noqa: ANN401 - a ReadableSpan, or what looks like one

@@ -73,6 +73,15 @@ class Pipeline:
         """Return what became of the records of each signal; None where it cannot be had now."""
         return self._engine.balance()
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether an endpoint did not take what it was last sent."""
+        return any(route.failures for route in self._engine.sender.routes)
+
+    def adopt(self) -> None:
+        """Take over what ended processes of the service have left, now and not when it suits."""
+        self._engine.adopt()
+
     def spool_bytes(self) -> int:
         """Return how large the spool is, that of other processes included; 0 without one."""
         return self._engine.spool_bytes()

@@ -132,8 +132,7 @@ class Sender:
         now = time.monotonic()
         if now - self._adopted_at > _ADOPTION_S and self._until is None:
             self._adopted_at = now
-            with self._lock:
-                self._adopt()
+            self._adopt()
 
     def _rest(self) -> bool:
         """Sleep until something is due. Return False where nothing will be, and it shall end."""

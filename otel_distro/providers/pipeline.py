@@ -15,23 +15,25 @@ _MIB = 1024 * 1024
 
 def create_pipeline(settings: Settings, resource: Resource) -> Pipeline:
     """Build the pipeline of all signals that are exported by OTLP. Starts nothing."""
+    return Pipeline(delivery_settings(settings, _service_of(resource)), notice)
+
+
+def delivery_settings(settings: Settings, service: str) -> DeliverySettings:
+    """Return how a pipeline of a service, as the spool names it, delivers."""
     batching: dict[Signal, Batching] = {"metrics": _METRICS, **settings.batches}
-    return Pipeline(
-        DeliverySettings(
-            endpoints={
-                signal: export.endpoint
-                for signal, export in settings.exports.items()
-                if OTLP_NAMES.intersection(export.exporters)
-            },
-            batching=batching,
-            spool=spool_settings(settings, service_of(resource)),
-            window_s=settings.spooling.window_ms / 1000,
-        ),
-        notice,
+    return DeliverySettings(
+        endpoints={
+            signal: export.endpoint
+            for signal, export in settings.exports.items()
+            if OTLP_NAMES.intersection(export.exporters)
+        },
+        batching=batching,
+        spool=_spool_settings(settings, service),
+        window_s=settings.spooling.window_ms / 1000,
     )
 
 
-def spool_settings(settings: Settings, service: str) -> SpoolSettings | None:
+def _spool_settings(settings: Settings, service: str) -> SpoolSettings | None:
     """Return where the spool is; None for memory only."""
     spooling = settings.spooling
     if not spooling.is_wanted:
@@ -52,7 +54,7 @@ def spool_settings(settings: Settings, service: str) -> SpoolSettings | None:
     )
 
 
-def service_of(resource: Resource) -> str:
+def _service_of(resource: Resource) -> str:
     """Return the name under which processes of one service find each other's spool."""
     names = ("service.namespace", "service.name", "deployment.environment.name")
     return ".".join(str(resource.attributes[name]) for name in names if name in resource.attributes)

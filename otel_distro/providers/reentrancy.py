@@ -7,6 +7,7 @@ one count that is overwritten.
 """
 
 import threading
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Final
@@ -26,16 +27,20 @@ MODULES: Final = (
 )
 
 
-class _Threading(ModuleType):
-    """The module `threading`, but for its lock."""
-
-    Lock = staticmethod(threading.RLock)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is there
-        return getattr(threading, name)
+# The class itself: `threading.RLock` is a function in front of it, and a span has several locks.
+REENTRANT: Final[Any] = type(threading.RLock())
 
 
-_threading: Final = _Threading("threading")
+def _like_threading() -> ModuleType:
+    """Return a module that is `threading`, but for its lock."""
+    module: Any = ModuleType("threading")
+    module.Lock = REENTRANT
+    module.__getattr__ = partial(getattr, threading)
+    like_threading: ModuleType = module
+    return like_threading
+
+
+_threading: Final = _like_threading()
 
 
 def make_locks_reentrant() -> None:
@@ -48,4 +53,4 @@ def make_locks_reentrant() -> None:
         if getattr(module, "threading", None) is threading:
             module.threading = _threading
         if getattr(module, "Lock", None) is threading.Lock:
-            module.Lock = threading.RLock
+            module.Lock = REENTRANT

@@ -130,6 +130,7 @@ BAGGAGES = {
     "181": (",".join(f"k{n}=v" for n in range(181)), {f"k{n}": "v" for n in range(180)}),
     "an entry of 5 KB": (f"a=1,b={'x' * 5000},c=3", {"a": "1", "c": "3"}),
     "12 KB": (f"a={'x' * 4000},b={'x' * 4000},c={'x' * 4000}", {}),
+    "12 KB, most of it blank": (f"a=1{' ' * 12_000},b=2", {}),
     "a lone surrogate": ("a=1,b=\ud800,c=3", {"a": "1", "c": "3"}),
     "percent signs": ("a=%,b=%%%,c=%zz", {"a": "%", "b": "%%%", "c": "%zz"}),
     "no UTF-8": ("a=%ff%fe", {"a": "\ufffd\ufffd"}),

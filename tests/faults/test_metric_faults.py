@@ -187,7 +187,9 @@ def test_an_observation_with_a_context_that_is_none_is_left_out(collecting, said
 def test_what_is_a_number_is_exported_as_one(value, exported, collecting, said):
     meter, collect = collecting
     meter.create_observable_gauge("good", [lambda _: [Observation(value, {"a": ("b", 1)})]])
-    assert collect() == {"good": [(exported, {"a": ("b", 1)})]}
+    collected = collect()
+    assert collected == {"good": [(exported, {"a": ("b", 1)})]}
+    assert type(collected["good"][0][0]) is type(exported)
     assert said() == []
 
 
@@ -380,9 +382,9 @@ START = textwrap.dedent("""
     from opentelemetry.metrics import Observation
     meter = metrics.get_meter("app")
     provider = metrics.get_meter_provider()
-    meter.create_observable_gauge("app.good", [lambda _: [Observation(os.getpid())]])
     never = threading.Event()
     meter.create_observable_gauge("app.hangs", [lambda _: never.wait()])
+    meter.create_observable_gauge("app.good", [lambda _: [Observation(os.getpid())]])
 """)
 CONSOLE = {
     **NO_EXPORT,
@@ -429,3 +431,5 @@ def test_a_forked_child_collects_on_a_thread_of_its_own():
     pid = next(line.split()[1] for line in child.splitlines() if line.startswith("child "))
     assert f"child {pid} True" in child
     assert f'"value": {pid}' in child
+    (line,) = done.stderr.splitlines()  # the parent's: in the child nothing is waited for
+    assert "app.hangs" in line

@@ -100,8 +100,8 @@ class SpoolFolder:
 
     def adopt(self) -> Iterator[ProcessFolder]:
         """Take over the folders of processes that have ended, oldest first."""
-        for path in self._process_folders():
-            folder = _take_over(path)
+        for path in self.process_folders():
+            folder = take_over(path)
             if folder is not None:
                 yield folder
 
@@ -139,7 +139,8 @@ class SpoolFolder:
                     used += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 - hot
         return used
 
-    def _process_folders(self) -> list[Path]:
+    def process_folders(self) -> list[Path]:
+        """Return the folders of all processes, running or not, oldest first."""
         try:
             entries = [
                 Path(entry.path)
@@ -153,24 +154,12 @@ class SpoolFolder:
         return sorted(entries, key=_age_of)
 
 
-def services(root: Path) -> list[SpoolFolder]:
-    """Return the part of each service that has left something."""
-    with suppress(OSError):
-        return [
-            SpoolFolder(root, path.name)
-            for path in sorted(root.iterdir())
-            if path.is_dir() and path.name != _QUARANTINE
-        ]
-    return []
-
-
-def _take_over(path: Path) -> ProcessFolder | None:
+def take_over(path: Path) -> ProcessFolder | None:
+    """Take over a process' folder, if it has ended and nobody else has."""
     try:
         lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        # Removed by its owner just now, or by somebody who knew better.
-        return None
     except OSError:
+        # Removed by its owner just now, or by somebody who knew better.
         return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -181,6 +170,17 @@ def _take_over(path: Path) -> ProcessFolder | None:
         pass
     os.close(lock)
     return None
+
+
+def services(root: Path) -> list[SpoolFolder]:
+    """Return the part of each service that has left something."""
+    with suppress(OSError):
+        return [
+            SpoolFolder(root, path.name)
+            for path in sorted(root.iterdir())
+            if path.is_dir() and path.name != _QUARANTINE
+        ]
+    return []
 
 
 def _own_directory(path: Path) -> None:

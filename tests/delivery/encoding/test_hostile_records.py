@@ -26,6 +26,7 @@ from hostile_records import (
     doubling,
 )
 from opentelemetry._logs import LogRecord
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -64,6 +65,7 @@ BECOMES = [
     ({"\udc80": "\udc80"}, {"�": "�"}),
     ([None, 1, "a", None], [None, 1, "a", None]),
     ((1, (2, [3])), [1, [2, [3]]]),
+    ([[n] for n in range(50)], [[n] for n in range(50)]),
     ({"a": {"b": None}}, {"a": {"b": None}}),
     ({}, {}),
     ([], []),
@@ -238,6 +240,15 @@ def test_a_bad_time_is_left_out(number):
     assert record.events[0].time_unix_nano == 0
     record = sole(encode_logs([log(timestamp=time, observed_timestamp=time)]), "logs")
     assert (record.time_unix_nano, record.observed_time_unix_nano) == (0, 0)
+
+
+@pytest.mark.parametrize(("count", "sent"), [(-1, 0), (2**40, 2**32 - 1), ("x", 0), (None, 0)])
+def test_a_bad_count_is_left_out_and_a_large_one_the_largest(count, sent):
+    given = BoundedAttributes(attributes={"a": 1})
+    given.dropped = count
+    record = sole(encode_spans([span(given)]), "traces")
+    assert record.dropped_attributes_count == sent
+    assert attributes(record) == {"a": 1}
 
 
 def test_a_float_time_is_taken_as_whole_nanoseconds():
