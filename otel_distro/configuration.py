@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from otel_distro import logger
+from otel_distro.delivery.forks import at_the_end_of_children
 from otel_distro.delivery.termination import before_termination
 from otel_distro.notices import describe, notice
 from otel_distro.settings import InCode, ServiceKind, Settings, read_settings
@@ -64,13 +65,28 @@ class Telemetry:
         if self._bridge is not None:
             self._bridge.uninstall()
         logger.uninstall()
-        if self.settings.disabled:
-            return
+        if not self.settings.disabled:
+            self._stop(timeout_millis)
+
+    def _stop(self, timeout_millis: int | None = None) -> None:
         from otel_distro.activation import stop_all
 
         if timeout_millis is None:
             timeout_millis = self.settings.shutdown_timeout_ms
         stop_all(self._pipeline, timeout_millis / 1000)
+
+    def _end(self) -> None:
+        """Deliver what is queued: the process is ending.
+
+        What is still to come, from `atexit` functions that were registered before this one and
+        from `__del__`, goes to the spool; the ways into telemetry stay open for it.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._pipeline is not None:
+            self._pipeline.expect_more()
+        self._stop()
 
     def _save(self) -> None:
         """Have what is queued in the spool, and do not wait for anybody."""
@@ -164,8 +180,9 @@ def activate(settings: Settings) -> Telemetry:
                     )
             _active = Telemetry(settings, *parts)
             if not settings.disabled:
-                atexit.register(_active.shutdown)
-                before_termination(_active.shutdown, _active._save)  # noqa: SLF001 - this module's
+                atexit.register(_active._end)  # noqa: SLF001 - this module's
+                at_the_end_of_children(_active._end)  # noqa: SLF001
+                before_termination(_active._end, _active._save)  # noqa: SLF001
         return _active
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_distro.delivery.alarm import Alarm
@@ -40,6 +41,7 @@ class Engine:
         self.alarm.asleep = True
         self.lock = threading.Lock()
         self._notice = notice
+        self._orphans_left = False
         self.accounts = {signal: Account() for signal in SIGNALS}
         self.spool = Spool(settings.spool, self._drop, notice) if settings.spool else None
         self.lanes = {
@@ -119,12 +121,29 @@ class Engine:
             ]
         finally:
             self.lock.release()
-        return bool(waiting), any(waiting)
+        if not waiting:
+            return self._orphans_left, self._orphans_left
+        return True, any(waiting)
+
+    def take_late(self, *, keep: bool) -> None:
+        """Take what came after the end to the spool, or count it as lost. Does not raise."""
+        # The thread may have been interrupted while it held the lock: then the next one is taken.
+        if not self.lock.acquire(timeout=_LEAST_TIME_S):
+            return
+        self.lock.release()
+        if not keep:
+            self.writer.discard()
+            return
+        with suppress(Exception):  # the interpreter may be half gone
+            self.writer.drain()
+            self.give_up()
 
     def give_up(self) -> None:
-        """Count as lost what is in memory only."""
+        """Write to the spool what it did not take before, and count as lost what is not there."""
         if self.lock.acquire(timeout=_PATIENCE_S):
             try:
+                if self.spool:
+                    self.spool.try_again()
                 for lane in self.lanes.values():
                     lane.give_up()
             finally:
@@ -133,9 +152,12 @@ class Engine:
     def close(self) -> None:
         """Close connections and files. What is not delivered stays in the spool."""
         self.sender.close()
-        with self.lock:
-            if self.spool:
+        # The thread may have been interrupted while it held the lock. The kernel closes files too.
+        if self.spool and self.lock.acquire(timeout=_PATIENCE_S):
+            try:
                 self.spool.close()
+            finally:
+                self.lock.release()
 
     def abandon(self) -> None:
         """Let go of files that are the parent's, without touching them."""
@@ -190,12 +212,15 @@ class Engine:
     def _drop(self, signal: Signal, reason: str, count: int) -> None:
         self.accounts[signal].drop(reason, count)
 
-    def adopt(self) -> None:
-        """Take over what ended processes have left."""
-        if self.spool:
-            with self.lock:
-                for signal, count in self.spool.adopt().items():
-                    self.accounts[signal].adopted += count
+    def adopt(self) -> bool:
+        """Take over what ended processes have left. Return whether there may be more of it."""
+        if self.spool is None:
+            return False
+        with self.lock:
+            for signal, count in self.spool.adopt().items():
+                self.accounts[signal].adopted += count
+            self._orphans_left = not self.spool.may_adopt
+        return self._orphans_left
 
 
 def _is_failed_span(span: Any) -> bool:  # noqa: ANN401 - a ReadableSpan, or what looks like one

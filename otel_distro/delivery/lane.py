@@ -80,6 +80,7 @@ class Lane:
         self._fresh = _Held()
         self._being_sent: list[Load] = []
         self._fresh_first = True
+        self._not_stored = False
 
     @property
     def on_the_way(self) -> int:
@@ -113,6 +114,10 @@ class Lane:
         self.sequence += 1
         forget = not self.open or self._fresh.size > _MEMORY
         stored = self._write(chunk, released=forget)
+        if stored is None:
+            self._not_stored = self._spool is not None
+        elif self._not_stored:
+            self._store_the_rest()
         if stored is None or not forget:
             self._fresh.add(Load(chunk, stored, time.monotonic()))
             self._forget_the_oldest()
@@ -168,13 +173,24 @@ class Lane:
         self._fresh_first = False
 
     def give_up(self) -> None:
-        """Count as lost what is in memory only."""
+        """Leave all to the spool, and count as lost what it does not take."""
+        self.open = False
         for load in [load for load in self._fresh.loads if load.stored is None]:
             self._fresh.remove(load)
-            self.account.drop(NOT_STORED, load.chunk.count)
+            if self._write(load.chunk, released=True) is None:
+                self.account.drop(NOT_STORED, load.chunk.count)
 
     def _write(self, chunk: Chunk, *, released: bool) -> Stored | None:
         return self._spool.write(self.signal, chunk, released=released) if self._spool else None
+
+    def _store_the_rest(self) -> None:
+        """Write what the spool did not take while it could not be written."""
+        for load in self._fresh.loads:
+            if load.stored is None:
+                load.stored = self._write(load.chunk, released=False)
+                if load.stored is None:
+                    return
+        self._not_stored = False
 
     def _take_in_hand(self) -> bool:
         if not self.in_hand and self._spool:

@@ -51,6 +51,7 @@ class Pipeline:
         self._threads: dict[str, threading.Thread] = {}
         self._running = False
         self._stopped = False
+        self._expects_more = False
         # The application's way in, one attribute look-up shorter.
         self._spans = self._engine.spans
         self._logs = self._engine.logs
@@ -123,6 +124,10 @@ class Pipeline:
             self._ran_out_at = time.monotonic()
         return not waiting
 
+    def expect_more(self) -> None:
+        """Have records that come after `stop` in the spool: the process is ending."""
+        self._expects_more = True
+
     def stop(self, timeout_s: float) -> None:
         """Deliver what can be in time, leave the rest to the spool, and say what is left.
 
@@ -155,7 +160,7 @@ class Pipeline:
 
     def _attend(self) -> None:
         if self._stopped:
-            self._engine.writer.discard()
+            self._engine.take_late(keep=self._expects_more)
         elif self._running or self._start():
             self._engine.alarm.ring()
 

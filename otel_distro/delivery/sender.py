@@ -80,14 +80,15 @@ class Sender:
         routes: list[Route],
         lock: threading.Lock,
         faults: Faults,
-        adopt: Callable[[], None],
+        adopt: Callable[[], bool],
     ) -> None:
         self.alarm = Alarm()
         self.routes = routes
         self._lock = lock
         self._faults = faults
         self._adopt = adopt
-        self._adopted_at = float("-inf")
+        self._adopt_at = 0.0
+        self._ending = False
         self._until: float | None = None
 
     def run(self) -> None:
@@ -130,9 +131,13 @@ class Sender:
 
     def _look_for_orphans(self) -> None:
         now = time.monotonic()
-        if now - self._adopted_at > _ADOPTION_S and self._until is None:
-            self._adopted_at = now
-            self._adopt()
+        if self._until is not None and not self._ending:
+            # Once more at the end: what children have left that ended by `os._exit`.
+            self._ending = True
+            self._adopt_at = now
+        if now >= self._adopt_at:
+            there_is_more = self._adopt()
+            self._adopt_at = now if there_is_more else now + _ADOPTION_S
 
     def _rest(self) -> bool:
         """Sleep until something is due. Return False where nothing will be, and it shall end."""

@@ -21,15 +21,22 @@ def before_termination(deliver: Callable[[], None], save: Callable[[], None]) ->
     previous = signal.getsignal(_SIGNAL)
     if previous in {signal.SIG_IGN, None}:
         return  # The signal does not end the process, or C code handles it.
+    ending = False
 
     def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal ending
         if callable(previous):
             save()
             previous(number, frame)
             return
-        deliver()
-        signal.signal(_SIGNAL, signal.SIG_DFL)
-        os.kill(os.getpid(), _SIGNAL)
+        if ending:
+            return  # It came twice, to the process and to its group: the end has a bound anyway.
+        ending = True
+        try:
+            deliver()
+        finally:
+            signal.signal(_SIGNAL, signal.SIG_DFL)
+            os.kill(os.getpid(), _SIGNAL)
 
     try:
         signal.signal(_SIGNAL, handle)

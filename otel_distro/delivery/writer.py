@@ -77,8 +77,10 @@ class Writer:
         """Encode and write all that is queued."""
         requested = self._requested
         for source in self.sources:
-            while self._move(source):
-                pass
+            # Not what comes meanwhile: a flood of one signal would hold up the other, and `served`.
+            waiting = len(source.queue)
+            while (moved := self._move(source)) and moved < waiting:
+                waiting -= moved
         self.served = requested
 
     def discard(self) -> None:
@@ -87,8 +89,10 @@ class Writer:
             for source in self.sources:
                 account = source.lane.account
                 count = len(source.queue.take(source.queue.capacity))
-                account.created += count
+                evicted = source.queue.take_evicted()
+                account.created += count + evicted
                 account.drop(STOPPED, count)
+                account.drop(QUEUE_FULL, evicted)
 
     def _wait(self) -> None:
         if not self._is_urgent() and not any(len(source.queue) for source in self.sources):
@@ -107,8 +111,8 @@ class Writer:
             or any(source.queue.is_urgent for source in self.sources)
         )
 
-    def _move(self, source: Source) -> bool:
-        """Move some records of a queue; return whether there may be more."""
+    def _move(self, source: Source) -> int:
+        """Move some records of a queue; return how many."""
         lane, account = source.lane, source.lane.account
         with self._lock:
             records = source.queue.take(min(_TOGETHER, lane.batching.max_export_batch_size))
@@ -117,7 +121,7 @@ class Writer:
             account.created += len(records) + evicted
             account.drop(QUEUE_FULL, evicted)
         if not records:
-            return False
+            return 0
         chunks = source.encode(records).chunks
         with self._lock:
             tell = any([lane.add(chunk) for chunk in chunks])  # noqa: C419 - each is added
@@ -125,4 +129,4 @@ class Writer:
             account.drop(UNENCODABLE, len(records) - sum(chunk.count for chunk in chunks))
         if tell:
             self._added()
-        return len(records) == _TOGETHER
+        return len(records)

@@ -29,7 +29,7 @@ from otel_distro.version import __version__
 _SEEN: Final = "otel_distro.seen"
 _LAST_WORDS: Final = frozenset({"lifespan.shutdown.complete", "lifespan.shutdown.failed"})
 # Seconds a server waits for telemetry when it stops. What then remains is in the spool.
-_PATIENCE_S: Final = 1.0
+_PATIENCE_S: Final = 2.5
 
 
 class FastAPIInstrumentor(BaseInstrumentor):

@@ -11,7 +11,6 @@ whose last point says how many were.
 import dataclasses
 import json
 import logging
-import os
 import resource
 import subprocess
 import sys
@@ -32,17 +31,17 @@ class Plan:
 
     Attributes:
         records: Of each of spans and logs, and additions to the counter.
+        first: The id of the first.
         per_second: How fast; 0 for as fast as it can.
         flush_s: How long it waits at its end for all of it to be delivered.
         clock: Seconds by which the wall clock is wrong, from the so-manieth record on.
-        then: Python that runs after the records, in front of the flush.
     """
 
     records: int = 600
+    first: int = 0
     per_second: float = 100.0
     flush_s: float = 20.0
     clock: Mapping[int, float] = field(default_factory=dict[int, float])
-    then: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,9 +91,7 @@ class Program:
         return Report(
             **json.loads(out.splitlines()[-1]),
             said=[
-                line.removeprefix(PREFIX)
-                for line in stderr.splitlines()
-                if line.startswith(PREFIX)
+                line.removeprefix(PREFIX) for line in stderr.splitlines() if line.startswith(PREFIX)
             ],
             stderr=stderr,
             code=self.process.returncode,
@@ -110,7 +107,7 @@ def start(
     stderr = folder / f"emitting-{time.monotonic_ns()}.err"
     command = [str(BIN / "opentelemetry-instrument")] if instrumented else []
     environment = {
-        "PYTHONPATH": os.pathsep.join([str(TESTS), *filter(None, sys.path[:0])]),
+        "PYTHONPATH": str(TESTS),
         "OTEL_SERVICE_NAME": SERVICE,
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
@@ -156,11 +153,10 @@ def run(plan: Plan) -> None:
             time.sleep(max(0.0, began + number / plan.per_second - time.monotonic()))
         clock.ahead = plan.clock.get(number, clock.ahead)
         now = time.monotonic()
-        tracer.start_span("work", attributes={"id": number}).end()
-        log.info("worked", extra={"id": number})
+        tracer.start_span("work", attributes={"id": plan.first + number}).end()
+        log.info("worked", extra={"id": plan.first + number})
         counter.add(1)
         longest = max(longest, time.monotonic() - now)
-    exec(plan.then, {})  # noqa: S102 - the test's own
     delivered = telemetry.force_flush(int(plan.flush_s * 1000))
     pipeline = telemetry._pipeline
     balance = (pipeline and pipeline.balance()) or {}
@@ -249,6 +245,12 @@ class Emitter:
             span.end()
         self.emitted += count
         return ids
+
+    def close(self) -> None:
+        """Stop the pipeline, unless it is, and without waiting for the endpoint."""
+        if not self.pipeline._stopped:
+            assert self.balance
+            self.pipeline.stop(0.1)
 
     def wait_for(self, what: Callable[[], Any], seconds: float = 10) -> Any:
         """Poll until `what` returns something true, and return it."""

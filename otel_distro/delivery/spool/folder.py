@@ -26,6 +26,8 @@ SUFFIX: Final = ".otlp"
 _LOCK: Final = "lock"
 _QUARANTINE: Final = "quarantine"
 _MAKING: Final = ".making-"
+# Files, half of the spool's bound at most.
+_MOST_ASIDE: Final = 16
 
 
 class UnusableFolderError(Exception):
@@ -42,6 +44,11 @@ class ProcessFolder:
 
     path: Path
     _lock: int
+
+    def lock(self) -> None:
+        """Lock a folder that nobody else knows. Raises `OSError`."""
+        self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def new_segment(self, signal: Signal, number: int) -> Segment:
         """Make a file for records. Raises `OSError`."""
@@ -88,15 +95,17 @@ class SpoolFolder:
             raise UnusableFolderError(f"{self.path} belongs to another user; remove it")
         name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         making, path = self.path / f"{_MAKING}{name}", self.path / name
+        folder = ProcessFolder(making, -1)
         try:
             making.mkdir(mode=0o700)
-            lock = os.open(making / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            folder.lock()
             # Only now can it be found: nobody sees a folder whose lock is not yet held.
             making.rename(path)
         except OSError as error:
+            folder.remove_if_empty()
             raise UnusableFolderError(_reason(error, making)) from error
-        return ProcessFolder(path, lock)
+        folder.path = path
+        return folder
 
     def adopt(self) -> Iterator[ProcessFolder]:
         """Take over the folders of processes that have ended, oldest first."""
@@ -105,20 +114,30 @@ class SpoolFolder:
             if folder is not None:
                 yield folder
 
-    def open_segments(self, folder: ProcessFolder) -> tuple[list[Segment], list[str]]:
-        """Open what is in an adopted folder, oldest first; say what had to be moved away."""
-        segments, problems = [], []
+    def open_segments(
+        self, folder: ProcessFolder
+    ) -> tuple[list[Segment], list[tuple[Path, str]], list[str]]:
+        """Open what is in an adopted folder, oldest first.
+
+        Returns:
+            The segments; files that make no sense, each with a reason; and why others could not
+            be opened.
+        """
+        segments, unreadable, problems = [], [], []
         for path in sorted(folder.path.glob(f"*{SUFFIX}"), key=_age_of):
             try:
                 segments.append(Segment.open(path))
             except UnreadableSegmentError as error:
-                problems.append(f"{self.quarantine(path)}: {error}")
+                unreadable.append((path, str(error)))
             except OSError as error:
                 problems.append(_reason(error, path))
-        return segments, problems
+        return segments, unreadable, problems
 
-    def quarantine(self, path: Path) -> Path:
-        """Move a file out of the way, for a person to look at; return where it is."""
+    def quarantine(self, path: Path) -> Path | None:
+        """Move a file out of the way, for a person to look at; return where it is now.
+
+        The oldest that were put there before make room for it. None where it had to be deleted.
+        """
         aside = self.root / _QUARANTINE
         target = aside / f"{path.parent.name}-{path.name}"
         try:
@@ -127,7 +146,11 @@ class SpoolFolder:
         except OSError:
             with suppress(OSError):
                 path.unlink()
-            return path
+            return None
+        for old in sorted(aside.glob(f"*{SUFFIX}"), key=_age_of)[:-_MOST_ASIDE]:
+            if old != target:
+                with suppress(OSError):
+                    old.unlink()
         return target
 
     def used_bytes(self) -> int:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from otel_distro.delivery.signal import SIGNALS, Signal
+from otel_distro.delivery.spool.clock import boot_clock
 from otel_distro.delivery.spool.folder import SUFFIX, SpoolFolder, services, take_over
-from otel_distro.delivery.spool.segment import Segment, UnreadableSegmentError, boot_clock
+from otel_distro.delivery.spool.segment import Segment, UnreadableSegmentError
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ Little-endian. The checksum (CRC-32) covers everything but the state, which is t
 changes. The bytes are OTLP protobuf as it is sent, so that replaying decodes nothing.
 """
 
+import errno
 import os
 import struct
 import time
@@ -21,6 +22,7 @@ from typing import Final
 
 from otel_distro.delivery.encoding import Chunk
 from otel_distro.delivery.signal import SIGNALS, Signal
+from otel_distro.delivery.spool.clock import boot_clock, boot_id
 
 VERSION: Final = 1
 _FILE: Final = struct.Struct("<10sHBB16s")
@@ -31,9 +33,10 @@ _STATE_AT: Final = 2
 _CHECKED: Final = slice(3, _RECORD.size - 4)
 _LARGEST: Final = 1 << 30
 
+# One flipped bit makes nothing DONE; what is neither is taken for NEW.
 NEW: Final = 0
 TRIED: Final = 1
-DONE: Final = 2
+DONE: Final = 0xFF
 
 
 class UnreadableSegmentError(Exception):
@@ -68,7 +71,7 @@ class Segment:
         pending: Telemetry records in it that are not done.
         is_foreign: Whether another process wrote it: nothing is added then.
         written_s: When it was last written, on this machine's boot clock.
-        damaged: Bytes at its end that cannot be read.
+        damaged: Bytes in it that make no sense.
     """
 
     def __init__(self, path: Path, fd: int, signal: Signal) -> None:
@@ -96,22 +99,24 @@ class Segment:
 
     @classmethod
     def open(cls, path: Path) -> "Segment":
-        """Open what another process left. Raises `OSError` and `UnreadableSegmentError`."""
+        """Open what another process left.
+
+        Raises:
+            OSError: It cannot be opened, or is another user's.
+            UnreadableSegmentError: It is no file of this format and version.
+        """
+        if path.lstat().st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "it belongs to another user")
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            magic, version, signal, _, booted = _FILE.unpack(os.pread(fd, _FILE.size, 0))
-        except struct.error:
+            signal, booted = _parse_header(os.pread(fd, _FILE.size, 0), path.name)
+            segment = cls(path, fd, signal)
+            segment._boot_id = booted
+            segment.is_foreign = True
+            segment._survey()
+        except BaseException:
             os.close(fd)
-            raise UnreadableSegmentError("its header is cut off") from None
-        if magic != _MAGIC or version != VERSION or signal >= len(SIGNALS):
-            os.close(fd)
-            raise UnreadableSegmentError(
-                f"it is of version {version}" if magic == _MAGIC else "it is no spool file"
-            )
-        segment = cls(path, fd, SIGNALS[signal])
-        segment._boot_id = booted
-        segment.is_foreign = True
-        segment._survey()
+            raise
         return segment
 
     @property
@@ -152,13 +157,23 @@ class Segment:
         return offset
 
     def _survey(self) -> None:
-        self.size = _FILE.size
-        for place in self.places(_FILE.size):
-            self.size = place.offset + place.size
-            self.pending += place.count
-            # The last one is the youngest.
-            self.written_s = boot_clock() - place.age_s
-        self.damaged = os.fstat(self._fd).st_size - self.size
+        self.size = offset = _FILE.size
+        for place in self._all_places(_FILE.size):
+            self._note_damage(offset, place.offset)
+            self.size = offset = place.offset + place.size
+            if place.state != DONE:
+                self.pending += place.count
+                # The last one is the youngest.
+                self.written_s = boot_clock() - place.age_s
+        self._note_damage(offset, os.fstat(self._fd).st_size)
+
+    def _note_damage(self, offset: int, end: int) -> None:
+        """Note that nothing between these makes sense, apart perhaps from how much it was."""
+        self.damaged += end - offset
+        if end - offset >= _RECORD.size:
+            mark, state, _, resource, scopes, count, *_ = self._head(offset)
+            if mark == _MARK and state != DONE and _is_likely(resource, scopes, count):
+                self.pending += count
 
     def read(self, place: Place) -> Chunk | None:
         """Return the chunk; None where its bytes are not what was written."""
@@ -172,19 +187,39 @@ class Segment:
         return Chunk(payload[:resource], payload[resource:], count, bool(flags & 1))
 
     def places(self, offset: int) -> Iterator[Place]:
-        """Return what is not done, from `offset` on, up to the first record that makes no sense."""
+        """Return what is not done, from `offset` on. What makes no sense is passed over."""
+        return (place for place in self._all_places(offset) if place.state != DONE)
+
+    def _all_places(self, offset: int) -> Iterator[Place]:
         end = os.fstat(self._fd).st_size
         while offset + _RECORD.size <= end:
-            head = os.pread(self._fd, _RECORD.size, offset)
-            mark, state, flags, resource, scopes, count, wall, booted, _ = _RECORD.unpack(head)
-            size = _RECORD.size + resource + scopes
-            if mark != _MARK or size > _LARGEST or offset + size > end:
+            place = self._place(offset, end) or self._next_place(offset, end)
+            if place is None:
                 return
-            if state == DONE:
-                self.size = max(self.size, offset + size)
-            else:
-                yield Place(offset, size, count, bool(flags & 1), state, self._age(wall, booted))
-            offset += size
+            yield place
+            offset = place.offset + place.size
+
+    def _place(self, offset: int, end: int) -> Place | None:
+        mark, state, flags, resource, scopes, count, wall, booted, _ = self._head(offset)
+        size = _RECORD.size + resource + scopes
+        if mark != _MARK or offset + size > end or not _is_likely(resource, scopes, count):
+            return None
+        return Place(offset, size, count, bool(flags & 1), state, self._age(wall, booted))
+
+    def _next_place(self, offset: int, end: int) -> Place | None:
+        """Return the next record that is whole, after one that makes no sense."""
+        rest = os.pread(self._fd, min(end - offset, _LARGEST), offset)
+        at = rest.find(_MARK, 1)
+        while 0 <= at <= len(rest) - _RECORD.size:
+            place = self._place(offset + at, end)
+            # Any two bytes may look like a mark.
+            if place is not None and self.read(place) is not None:
+                return place
+            at = rest.find(_MARK, at + 1)
+        return None
+
+    def _head(self, offset: int) -> tuple[bytes, int, int, int, int, int, float, float, int]:
+        return _RECORD.unpack(os.pread(self._fd, _RECORD.size, offset))
 
     def mark(self, offset: int, state: int) -> None:
         """Change the state of the chunk at `offset`. Raises `OSError`."""
@@ -234,26 +269,23 @@ class Segment:
         return max(0.0, time.time() - wall)
 
 
-def boot_clock() -> float:
-    """Seconds since this machine was started, suspension included where it can be had."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
+def _parse_header(header: bytes, name: str) -> tuple[Signal, bytes]:
+    if len(header) < _FILE.size:
+        raise UnreadableSegmentError("its header is cut off")
+    magic, version, signal, _, booted = _FILE.unpack(header)
+    if magic != _MAGIC:
+        raise UnreadableSegmentError("it is no spool file")
+    if version != VERSION:
+        raise UnreadableSegmentError(f"it is of version {version}, not {VERSION}")
+    # Said twice, so that no flipped bit sends spans where logs go.
+    if signal >= len(SIGNALS) or not name.startswith(SIGNALS[signal]):
+        raise UnreadableSegmentError("its header is damaged")
+    return SIGNALS[signal], booted
 
 
-_boot_id: bytes | None = None
-
-
-def boot_id() -> bytes:
-    """Return what tells this boot of the machine from others; zeros where nothing does."""
-    global _boot_id  # noqa: PLW0603 - it does not change while we run
-    if _boot_id is None:
-        try:
-            text = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")
-            _boot_id = bytes.fromhex(text.strip().replace("-", ""))
-        except (OSError, ValueError):
-            _boot_id = b""
-        _boot_id = _boot_id[:16].ljust(16, b"\0")
-    return _boot_id
+def _is_likely(resource: int, scopes: int, count: int) -> bool:
+    # Each telemetry record has two bytes at least.
+    return resource + scopes <= _LARGEST and count * 2 <= scopes
 
 
 def _checksum(head: bytes, *payload: bytes) -> bytes:

@@ -8,6 +8,7 @@ from typing import Final
 from otel_distro.delivery.encoding import Chunk
 from otel_distro.delivery.reasons import CORRUPT, EXPIRED, SPOOL_FULL
 from otel_distro.delivery.signal import Signal
+from otel_distro.delivery.spool.folder import UnusableFolderError
 from otel_distro.delivery.spool.segment import NEW, TRIED, Place, Segment
 
 # Of a segment that has to go, the share of bytes that may be written again because they are
@@ -47,12 +48,18 @@ class Shelf:
     """
 
     def __init__(
-        self, signal: Signal, create: Callable[[Signal], Segment], retention_s: float, drop: Drop
+        self,
+        signal: Signal,
+        create: Callable[[Signal], Segment],
+        retention_s: float,
+        drop: Drop,
+        set_aside: Callable[[Segment], None],
     ) -> None:
         self.signal: Signal = signal
         self._create = create
         self._retention_s = retention_s
         self._drop = drop
+        self._set_aside = set_aside
         self._on_the_way: list[Segment] = []
         self._released: deque[Segment] = deque()
         self._in_hand: Segment | None = None
@@ -138,13 +145,14 @@ class Shelf:
 
     def close(self) -> list[Segment]:
         """Close all files; delete those that nobody needs. Return what remains."""
+        self._rescue()
         remaining = []
         for segment in (*self._released, *self._on_the_way):
             if segment.pending:
                 remaining.append(segment)
                 segment.close()
             else:
-                segment.remove()
+                self._part_with(segment)
         self._released.clear()
         self._on_the_way.clear()
         return remaining
@@ -178,14 +186,35 @@ class Shelf:
         if chunk is None:
             segment.settle(place.offset, place.count)
             self._drop(self.signal, EXPIRED if expired else CORRUPT, place.count)
+            segment.damaged += 0 if expired else place.size
         return chunk
 
     def _finish(self, segment: Segment) -> None:
-        # What is still pending could not be reached: a record in between makes no sense.
+        # What is still pending is known to be there, and cannot be read.
         self._drop(self.signal, CORRUPT, segment.pending)
         self._released.remove(segment)
         self._read_to = 0
-        segment.remove()
+        self._part_with(segment)
+
+    def _part_with(self, segment: Segment) -> None:
+        if segment.damaged:
+            self._set_aside(segment)
+        else:
+            segment.remove()
+
+    def _rescue(self) -> None:
+        """Write once more what is in files that somebody has removed: nobody would find it."""
+        for segment in (*self._released, *self._on_the_way):
+            if segment.pending and not segment.is_linked:
+                for place in segment.places(segment.start):
+                    chunk = segment.read(place)
+                    if chunk is None:
+                        continue
+                    try:
+                        self.write(chunk, released=True, largest=segment.size, fsync=False)
+                    except (OSError, UnusableFolderError):
+                        return
+                    segment.settle(place.offset, place.count)
 
     def _carry_over(self, segment: Segment) -> int:
         kept, room = 0, int(segment.size * _CARRIED)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from otel_distro.delivery.encoding import Chunk
@@ -24,12 +25,18 @@ _SMALLEST_SEGMENT: Final = 65_536
 _PAUSE_S: Final = 5.0
 # Seconds for which a look at the whole folder's size is good.
 _LOOK_S: Final = 5.0
+# Folders of ended processes that are taken over at a time.
+_MOST_ADOPTED: Final = 16
 
 Notice = Callable[[str, str], None]
 
 
 class Spool:
-    """Files of this process, and of those it has taken over. Not thread-safe."""
+    """Files of this process, and of those it has taken over. Not thread-safe.
+
+    Attributes:
+        quarantined: Files that were damaged, or none of ours, and were set aside.
+    """
 
     def __init__(self, settings: SpoolSettings, drop: Drop, notice: Notice) -> None:
         self.settings = settings
@@ -40,9 +47,10 @@ class Spool:
         self._adopted: list[ProcessFolder] = []
         self._number = 0
         self._shelves: Mapping[Signal, Shelf] = {
-            signal: Shelf(signal, self._create_segment, settings.retention_s, drop)
+            signal: Shelf(signal, self._create_segment, settings.retention_s, drop, self._set_aside)
             for signal in SIGNALS
         }
+        self.quarantined = 0
         self._largest = max(settings.max_bytes // _SEGMENTS, _SMALLEST_SEGMENT)
         self._failed_until = 0.0
         self._used = 0
@@ -63,6 +71,10 @@ class Spool:
             return None
         self._used += chunk.size
         return stored
+
+    def try_again(self) -> None:
+        """Have the next `write` try a disk that has failed."""
+        self._failed_until = 0.0
 
     def release(self, signal: Signal) -> None:
         """Have what is on its way read back later: memory forgets it."""
@@ -91,6 +103,11 @@ class Spool:
             with suppress(OSError):
                 one.segment.mark(one.offset, state)
 
+    @property
+    def may_adopt(self) -> bool:
+        """Whether there is room for more of what others left behind: each holds files open."""
+        return len(self._adopted) < _MOST_ADOPTED
+
     def adopt(self) -> dict[Signal, int]:
         """Take over what processes of this service left behind; return how many records."""
         for folder in self._adopted[:]:
@@ -98,15 +115,21 @@ class Spool:
                 folder.remove_if_empty()
                 self._adopted.remove(folder)
         found = dict.fromkeys(SIGNALS, 0)
+        if not self.may_adopt:
+            return found
         for folder in self._folder.adopt():
-            segments, problems = self._folder.open_segments(folder)
+            segments, unreadable, problems = self._folder.open_segments(folder)
+            for path, why in unreadable:
+                self._quarantine(path, why)
             for problem in problems:
-                self._notice("spool quarantine", f"a spool file could not be read: {problem}.")
+                self._notice("spool file", f"a spool file is left where it is: {problem}.")
             for signal in SIGNALS:
                 of_signal = [segment for segment in segments if segment.signal == signal]
                 self._shelves[signal].adopt(of_signal)
                 found[signal] += sum(segment.pending for segment in of_signal)
             self._adopted.append(folder)
+            if not self.may_adopt:
+                break
         return found
 
     def close(self) -> None:
@@ -127,8 +150,24 @@ class Spool:
             if folder is not None:
                 folder.forget()
 
+    def _set_aside(self, segment: Segment) -> None:
+        segment.close()
+        self._quarantine(segment.path, f"{segment.damaged:,} bytes of it are damaged")
+
+    def _quarantine(self, path: Path, why: str) -> None:
+        self.quarantined += 1
+        where = self._folder.quarantine(path)
+        self._notice(
+            "spool quarantine",
+            f"a spool file could not be read: {why}; it is "
+            f"{f'kept as {where}' if where else 'deleted'}. Further ones are counted, not said.",
+        )
+
     def _create_segment(self, signal: Signal) -> Segment:
-        if self._own is None or not self._own.is_there:
+        if self._own is not None and not self._own.is_there:
+            self._own.forget()
+            self._own = None
+        if self._own is None:
             self._own = self._folder.create()
         self._number += 1
         return self._own.new_segment(signal, self._number)

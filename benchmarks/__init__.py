@@ -1,0 +1,1 @@
+"""What the documentation's figures are made with."""
