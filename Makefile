@@ -6,10 +6,10 @@ INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test reliability check format clean
 
 help: ## List what can be said
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(INSTALLED) ## Run the Collector, four services and traffic; ARGS="--for 20s" ends and judges
 	@$(BIN)/python -m examples.demo $(ARGS)
@@ -18,6 +18,10 @@ test: $(INSTALLED) ## Run every test, those with the real Collector and mlflow t
 	@$(BIN)/blipee-otel collector build
 	@PYTHONPATH=tests $(BIN)/python -m support.engines
 	@$(BIN)/python -m pytest $(ARGS)
+
+reliability: $(INSTALLED) ## Measure what is lost, ours beside upstream, into docs/reliability.md (six minutes)
+	@$(BIN)/blipee-otel collector build
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.reliability --write docs/reliability.md $(ARGS)
 
 check: $(INSTALLED) ## Lint, check types, rooms and formatting
 	@$(BIN)/ruff check .

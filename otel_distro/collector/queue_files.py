@@ -25,6 +25,7 @@ BUCKET: Final = struct.Struct("<QQ")  # root page, sequence
 BRANCH, LEAF = 1, 2
 A_BUCKET: Final = 1
 MAGIC, VERSION = 0xED0CDAED, 2
+MIN_PAGE: Final = 1024
 PREFIX: Final = "exporter_"
 ASIDE: Final = ".damaged-"
 
@@ -180,25 +181,26 @@ def _in_order(keys: list[bytes], lowest: bytes | None, limit: bytes | None) -> b
 
 
 def _newest_meta(data: mmap.mmap) -> _Meta:
-    if len(data) < 2 * mmap.PAGESIZE:
-        raise _DamagedError(f"is cut off: {len(data)} bytes")
-    valid = [
-        meta
-        for start in (0, _page_size(data))
-        if start + HEADER.size + META.size <= len(data)
-        and (meta := _Meta._make(META.unpack_from(data, start + HEADER.size)))
-        and (meta.magic, meta.version) == (MAGIC, VERSION)
-        and meta.page_size >= HEADER.size + META.size
-        and meta.checksum == _fnv(data[start + HEADER.size :][: META.size - 8])
-    ]
+    # The first page has one, and so has the second, wherever that is: bbolt tries these sizes too.
+    starts = (0, *(1024 << doubled for doubled in range(15)))
+    valid = [meta for start in starts if (meta := _meta(data, start)) is not None]
     if not valid:
         raise _DamagedError("has no valid start")
     return max(valid, key=lambda meta: meta.transaction)
 
 
-def _page_size(data: mmap.mmap) -> int:
-    magic, _version, size = struct.unpack_from("<III", data, HEADER.size)
-    return size if magic == MAGIC else mmap.PAGESIZE
+def _meta(data: mmap.mmap, start: int) -> _Meta | None:
+    content = data[start + HEADER.size : start + HEADER.size + META.size]
+    if len(content) < META.size:
+        return None
+    meta = _Meta._make(META.unpack(content))
+    ours = (meta.magic, meta.version) == (MAGIC, VERSION)
+    whole = meta.checksum == _fnv(content[: META.size - 8])
+    return (
+        meta
+        if ours and whole and meta.page_size >= MIN_PAGE and start in (0, meta.page_size)
+        else None
+    )
 
 
 def _fnv(data: bytes) -> int:

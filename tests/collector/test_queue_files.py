@@ -72,7 +72,7 @@ def pages(queue, at, content):
 
 
 DAMAGE = {
-    "text": (lambda queue: queue.write_text("hello\n"), "is cut off: 6 bytes"),
+    "text": (lambda queue: queue.write_text("hello\n"), "has no valid start"),
     "garbage": (lambda queue: pages(queue, 0, b"\xa5" * 100_000), "has no valid start"),
     "no start": (lambda queue: pages(queue, 0, bytes(8192)), "has no valid start"),
     "no pages": (lambda queue: pages(queue, 8192, bytes(500_000)), "is something else"),
@@ -133,7 +133,7 @@ def test_the_command_says_what_it_puts_aside(queue):
     (aside,) = queue.parent.glob("*.damaged-*")
     assert done.returncode == 0
     assert done.stderr == (
-        f"blipee-otel: {queue} is cut off: 6 bytes; it is now {aside.name}, "
+        f"blipee-otel: {queue} has no valid start; it is now {aside.name}, "
         "and what it held is not delivered\n"
     )
 
