@@ -53,7 +53,7 @@ def main() -> None:
 
 class _Emitter:
     def __init__(self, first: int) -> None:
-        self.number = first
+        self.first = self.number = first
         self.worst_s = 0.0
         self._tracer = trace.get_tracer("bench")
         self._logger = logging.getLogger("bench")
@@ -78,7 +78,7 @@ class _Emitter:
         # What was certainly emitted, and when, for whoever kills this process.
         with result.with_suffix(".progress").open("w") as progress:
             while (now := time.monotonic()) < began + seconds:
-                due = int((now - began) * rate)
+                due = self.first + int((now - began) * rate)
                 while self.number < due:
                     at = time.monotonic()
                     self._tracer.start_span(str(self.number), attributes=_ATTRIBUTES).end()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.far_side import CollectorProcess, wait_until_serving
+from support.far_side import Arrived, CollectorProcess, wait_until_serving
 from support.ports import free_ports
 
 from benchmarks.reliability.sides import SIDES, Side
@@ -51,7 +51,7 @@ def outage(folder: Path, outage_s: float = 35) -> list[Row]:
     """The Collector goes away while 200 spans and 200 log records a second are emitted."""
     with CollectorProcess(folder / "outage") as collector:
         emitting = [
-            _emit(folder, side, "steady", collector.http, "--seconds", str(outage_s + 25))
+            emit(folder, side, "steady", collector.http, "--seconds", str(outage_s + 25))
             for side in SIDES
         ]
         time.sleep(10)
@@ -81,7 +81,7 @@ def flood(folder: Path, seconds: float = 10) -> list[Row]:
     lost, rate, created = {}, {}, {}
     for side in SIDES:
         with CollectorProcess(folder / f"flood-{side}") as collector:
-            emitting = _emit(folder, side, "flood", collector.http, "--seconds", str(seconds))
+            emitting = emit(folder, side, "flood", collector.http, "--seconds", str(seconds))
             said, _, ending = emitting.finish()
             time.sleep(1)
             collector.stop()
@@ -150,13 +150,13 @@ def sigkill(folder: Path) -> list[Row]:
     for side in SIDES:
         with CollectorProcess(folder / f"kill-{side}") as collector:
             arguments = ("steady", collector.http, "--rate", "1000", "--seconds")
-            killed = _emit(folder, side, *arguments, "60")
+            killed = emit(folder, side, *arguments, "60")
             time.sleep(6)
             killed.process.kill()
             at = time.monotonic()
             killed.process.communicate()
             progress = killed.result.with_suffix(".progress").read_text().splitlines()
-            again = _emit(folder, side, *arguments, "1", "--first", "1000000000")
+            again = emit(folder, side, *arguments, "1", "--first", "1000000000")
             again.finish()
             time.sleep(1)
             collector.stop()
@@ -174,7 +174,7 @@ def sigkill(folder: Path) -> list[Row]:
 def away(folder: Path) -> list[Row]:
     """A process that ends while the Collector is away."""
     ended = {
-        side: _emit(folder, side, "steady", "http://127.0.0.1:9", "--seconds", "3").finish()
+        side: emit(folder, side, "steady", "http://127.0.0.1:9", "--seconds", "3").finish()
         for side in SIDES
     }
     return [
@@ -192,7 +192,8 @@ SCENARIOS: dict[str, Callable[[Path], list[Row]]] = {
 }
 
 
-def _emit(folder: Path, side: Side, how: str, endpoint: str, *arguments: str) -> Emitting:
+def emit(folder: Path, side: Side, how: str, endpoint: str, *arguments: str) -> Emitting:
+    """Start an emitter."""
     result = folder / f"{side}-{time.monotonic_ns()}.json"
     module = "benchmarks.reliability.emit"
     process = subprocess.Popen(
@@ -259,11 +260,15 @@ def _arrived(records: list, key: str) -> dict[Side, list[str]]:
     return found
 
 
+def body(record: Arrived) -> str:
+    """Return what a log record says."""
+    return record.record.get("body", {}).get("stringValue", "")
+
+
 def _arrived_logs(collector: CollectorProcess) -> dict[Side, list[str]]:
     found: dict[Side, list[str]] = {side: [] for side in SIDES}
     for one in collector.logs():
-        text = one.record.get("body", {}).get("stringValue", "")
-        if text.isdecimal():
+        if (text := body(one)).isdecimal():
             found[one.resource["service.name"].removeprefix("bench-")].append(text)
     return found
 

@@ -27,7 +27,7 @@ class _Fault:
 class Faults:
     """One line for each endpoint and outage, however many signals and attempts it concerns.
 
-    Used by the sending thread alone.
+    Not thread-safe: delivery holds its lock.
     """
 
     def __init__(self, notice: Notice, kept: str) -> None:
@@ -52,7 +52,9 @@ class Faults:
             quiet = now - self._ended.get(endpoint, float("-inf")) < _FLAPPING_S
             fault = self._open[endpoint] = _Fault(now, quiet)
         fault.signals.add(signal)
-        if attempts >= _ATTEMPTS and not fault.said and not fault.quiet:
+        # One that lasts is no flapping.
+        quiet = fault.quiet and now - fault.began < _FLAPPING_S
+        if attempts >= _ATTEMPTS and not fault.said and not quiet:
             fault.said = True
             self._say(f"{endpoint} takes no telemetry: {cause}; it is kept {self._kept}.")
 

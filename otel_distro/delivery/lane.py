@@ -63,6 +63,7 @@ class Lane:
             straight away, and memory forgets them.
         limit: Bytes of the largest request the endpoint takes.
         in_hand: What was read back from the spool and is not settled.
+        is_given_up: Whether nobody waits for the answer to what is being sent.
         sequence: How many chunks were ever added.
     """
 
@@ -75,6 +76,7 @@ class Lane:
         self.open = True
         self.limit = MOST_BYTES
         self.in_hand: list[Load] = []
+        self.is_given_up = False
         self.sequence = 0
         self._spool = spool
         self._fresh = _Held()
@@ -164,6 +166,10 @@ class Lane:
             for load in [load for load in self._fresh.loads if load.stored]:
                 self._fresh.remove(load)
 
+    def widen(self) -> None:
+        """Try larger requests again, little by little: what found them too large may be gone."""
+        self.limit = min(MOST_BYTES, self.limit + self.limit // 32 + 64)
+
     def replace(self, load: Load, parts: list[Chunk]) -> None:
         """Send parts of a chunk instead of it."""
         new = [Load(part, self._write(part, released=False), load.since) for part in parts]
@@ -175,6 +181,7 @@ class Lane:
     def give_up(self) -> None:
         """Leave all to the spool, and count as lost what it does not take."""
         self.open = False
+        self.is_given_up = True
         for load in [load for load in self._fresh.loads if load.stored is None]:
             self._fresh.remove(load)
             if self._write(load.chunk, released=True) is None:

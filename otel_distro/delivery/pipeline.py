@@ -90,6 +90,8 @@ class Pipeline:
     def persist(self, timeout_s: float) -> None:
         """Have what is queued written to the spool, without waiting for any endpoint."""
         engine = self._engine
+        if self._stopped:
+            return
         if not self._running:
             engine.writer.drain()
             return

@@ -89,7 +89,8 @@ class RecordQueue(Generic[R]):
 
     def _evict(self) -> None:
         evicted = 0
-        for _ in range(_EVICTED_TOGETHER):
+        # Of a small queue not all: the record that is being put would be among them.
+        for _ in range(min(_EVICTED_TOGETHER, 1 + self.capacity // 8)):
             try:
                 record = self._records.popleft()
             except IndexError:

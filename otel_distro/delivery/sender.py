@@ -11,7 +11,7 @@ from otel_distro.delivery.alarm import Alarm
 from otel_distro.delivery.encoding import halve, join, truncate
 from otel_distro.delivery.endpoint import Endpoint
 from otel_distro.delivery.faults import Faults
-from otel_distro.delivery.lane import Lane, Load
+from otel_distro.delivery.lane import MOST_BYTES, Lane, Load
 from otel_distro.delivery.reasons import REJECTED, TOO_LARGE
 from otel_distro.delivery.transport import (
     Accepted,
@@ -100,8 +100,8 @@ class Sender:
 
     def stop(self, until: float) -> None:
         """Have `run` end when there is nothing to send, or at `until` (monotonic clock)."""
-        self._faults.hush()
         with self._lock:
+            self._faults.hush()
             self._until = until
             for route in self.routes:
                 route.hasten()
@@ -165,12 +165,15 @@ class Sender:
 
     def _conclude(self, route: Route, batch: list[Load], outcome: Outcome, size: int) -> None:
         lane, account = route.lane, route.lane.account
+        if lane.is_given_up:
+            return  # The end did not wait for this answer: what was sent is accounted for.
         count = sum(load.chunk.count for load in batch)
         match outcome:
             case Accepted(rejected, message):
-                rejected = min(rejected, count)
+                rejected = min(max(rejected, 0), count)
                 account.exported += count - rejected
                 lane.settle(batch)
+                lane.widen()
                 if rejected:
                     account.drop(REJECTED, rejected)
                     self._refused(route, message or "no reason given", REJECTED, rejected)
@@ -181,7 +184,8 @@ class Sender:
                 self._refused(route, cause, reason, count)
                 self._recovered(route)
             case TooLarge(cause):
-                lane.limit = max(size // 2, _HOPELESS_BYTES)
+                # Without a lower bound: several small chunks would be sent together for ever.
+                lane.limit = min(lane.limit, size // 2)
                 if len(batch) == 1:
                     self._make_smaller(route, batch[0], cause)
             case Unavailable():
@@ -192,12 +196,13 @@ class Sender:
         if chunk.count > 1:
             lane.replace(load, list(halve(chunk, lane.signal)))
             return
-        smaller = truncate(chunk, lane.signal, lane.limit)
+        smaller = truncate(chunk, lane.signal, max(lane.limit, _HOPELESS_BYTES))
         if smaller.size < chunk.size:
             lane.replace(load, [smaller])
             return
         lane.account.drop(TOO_LARGE, chunk.count)
         lane.settle([load])
+        lane.limit = MOST_BYTES  # It was not its size.
         self._refused(route, cause, TOO_LARGE, chunk.count)
 
     def _refused(self, route: Route, cause: str, reason: str, count: int) -> None:

@@ -75,6 +75,10 @@ DAMAGE = {
     "text": (lambda queue: queue.write_text("hello\n"), "has no valid start"),
     "garbage": (lambda queue: pages(queue, 0, b"\xa5" * 100_000), "has no valid start"),
     "no start": (lambda queue: pages(queue, 0, bytes(8192)), "has no valid start"),
+    "a bit of both starts": (
+        lambda queue: [pages(queue, page + 40, b"\xff") for page in (0, 4096)],
+        "has no valid start",
+    ),
     "no pages": (lambda queue: pages(queue, 8192, bytes(500_000)), "is something else"),
     "cut off": (lambda queue: os.truncate(queue, 20_480), "is cut off: 20480 bytes"),
     "a folder": (lambda queue: (queue.unlink(), queue.mkdir()), "is not a file"),

@@ -261,25 +261,35 @@ class Emitter:
         return found
 
 
-def spans_in(bodies: Iterable[bytes]) -> list[Any]:
-    """The spans in requests, in order."""
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+def records_in(bodies: Iterable[bytes], signal: str = "traces") -> list[Any]:
+    """The spans, or log records, in requests, in order."""
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
+    from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+    # The requests have the same form.
+    if signal == "logs":
+        return [
+            record
+            for body in bodies
+            for of_resource in LogsData.FromString(body).resource_logs
+            for of_scope in of_resource.scope_logs
+            for record in of_scope.log_records
+        ]
     return [
         span
         for body in bodies
-        for of_resource in ExportTraceServiceRequest.FromString(body).resource_spans
+        for of_resource in TracesData.FromString(body).resource_spans
         for of_scope in of_resource.scope_spans
         for span in of_scope.spans
     ]
 
 
-def ids_in(bodies: Iterable[bytes]) -> list[int]:
-    """The ids of the spans in requests, in order."""
+def ids_in(bodies: Iterable[bytes], signal: str = "traces") -> list[int]:
+    """The ids of the spans, or log records, in requests, in order."""
     return [
         attribute.value.int_value
-        for span in spans_in(bodies)
-        for attribute in span.attributes
+        for record in records_in(bodies, signal)
+        for attribute in record.attributes
         if attribute.key == "id"
     ]
 

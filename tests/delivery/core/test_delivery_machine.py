@@ -88,28 +88,27 @@ class Delivery(RuleBasedStateMachine):
         count=st.integers(1, 30),
         size=st.sampled_from([0, 0, 40, 300, 2500]),
         failed=st.booleans(),
+        at_once=st.booleans(),
     )
-    def put(self, signal, count, size, failed):
+    def put(self, signal, count, size, failed, at_once):
         numbers = self.now.put(items(count, size=size, failed=failed), signal)
         self.put_numbers[signal] |= set(numbers)
+        if at_once:
+            self.now.writer.drain()
 
     @rule()
     def write(self):
         self.now.writer.drain()
 
-    @rule(of_traces=OUTCOMES, of_logs=OUTCOMES)
-    def send(self, of_traces, of_logs):
+    @rule(of_traces=OUTCOMES, of_logs=OUTCOMES, later=st.booleans())
+    def send(self, of_traces, of_logs, later):
+        if later:
+            self.now.time_passes()
         for signal, outcome in ("traces", of_traces), ("logs", of_logs):
             self.now.sent[signal].script.append(outcome)
         self.now.sender.send_due()
         for transport in self.now.sent.values():
             transport.script.clear()
-
-    @rule()
-    def time_passes(self):
-        self.now.time_passes()
-        if self.root:
-            self.now.engine.spool._failed_until = 0.0
 
     @rule(most_bytes=st.sampled_from([200, 600, 5000, float("inf")]))
     def endpoint_is_narrow(self, most_bytes):
@@ -119,6 +118,8 @@ class Delivery(RuleBasedStateMachine):
     @rule(full=st.booleans())
     def disk_is_full(self, full):
         self.disk.is_full = full
+        if self.root:
+            self.now.engine.spool._failed_until = 0.0
 
     @precondition(lambda self: self.root)
     @rule()
