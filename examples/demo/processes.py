@@ -151,17 +151,14 @@ def wait_ready(running: Running) -> None:
 
 
 def stop(running: list[Running]) -> None:
-    """Stop all: services first, so that the Collector gets what they flush; then it.
-
-    Services get SIGINT, which lets the interpreter finish and so flush.
-    """
-    _stop([one for one in running if one.name in SERVICES], signal.SIGINT)
-    _stop([one for one in running if one.name not in SERVICES], signal.SIGTERM)
+    """Stop all, as containers are stopped: services first, so that the Collector gets the rest."""
+    _stop([one for one in running if one.name in SERVICES])
+    _stop([one for one in running if one.name not in SERVICES])
 
 
-def _stop(running: list[Running], how: signal.Signals) -> None:
+def _stop(running: list[Running]) -> None:
     for one in running:
-        _signal_session(one, how)
+        _signal_session(one, signal.SIGTERM)
     deadline = time.monotonic() + STOP_DEADLINE_S
     for one in running:
         try:

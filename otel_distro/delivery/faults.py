@@ -68,7 +68,7 @@ class Faults:
         if fault.signals:
             return
         now = self._ended[endpoint] = time.monotonic()
-        del self._open[endpoint]
+        self._open.pop(endpoint, None)
         if fault.said:
             self._say(
                 f"{endpoint} takes telemetry again after {now - fault.began:.0f} s; "

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -184,7 +185,7 @@ class Lane:
         self.is_given_up = True
         for load in [load for load in self._fresh.loads if load.stored is None]:
             self._fresh.remove(load)
-            if self._write(load.chunk, released=True) is None:
+            if not self._store(load, released=True):
                 self.account.drop(NOT_STORED, load.chunk.count)
 
     def _write(self, chunk: Chunk, *, released: bool) -> Stored | None:
@@ -193,11 +194,15 @@ class Lane:
     def _store_the_rest(self) -> None:
         """Write what the spool did not take while it could not be written."""
         for load in self._fresh.loads:
-            if load.stored is None:
-                load.stored = self._write(load.chunk, released=False)
-                if load.stored is None:
-                    return
+            if load.stored is None and not self._store(load, released=False):
+                return
         self._not_stored = False
+
+    def _store(self, load: Load, *, released: bool) -> bool:
+        load.stored = self._write(load.chunk, released=released)
+        if load.tried or load in self._being_sent:
+            self._mark([load], TRIED)
+        return load.stored is not None
 
     def _take_in_hand(self) -> bool:
         if not self.in_hand and self._spool:
@@ -222,17 +227,19 @@ class Lane:
 
     def _forget_the_oldest(self) -> None:
         while self._fresh.size > _MEMORY_ONLY:
-            may_go = [
-                load
-                for load in self._fresh.loads
-                if load.stored is None and load not in self._being_sent
-            ]
-            if not may_go:
-                return
             # Failures go last, unless there is nothing else.
-            load = next((load for load in may_go if not load.chunk.errors), may_go[0])
+            load = next(self._may_go(errors=False), None) or next(self._may_go(errors=True), None)
+            if load is None:
+                return
             self._fresh.remove(load)
             self.account.drop(MEMORY_FULL, load.chunk.count)
+
+    def _may_go(self, *, errors: bool) -> Iterator[Load]:
+        """Yield what is in memory only, the oldest first. Seldom more than one is looked at."""
+        sent = set(map(id, self._being_sent))
+        for load in self._fresh.loads:
+            if load.chunk.errors is errors and load.stored is None and id(load) not in sent:
+                yield load
 
     def _mark(self, batch: list[Load], state: int) -> None:
         if self._spool:

@@ -111,7 +111,7 @@ class Pipeline:
         until = time.monotonic() + timeout_s
         self._start()
         self.persist(timeout_s)
-        if not self._running:
+        if not self._running or self._expects_more:  # `stop` comes next, and has its own time
             return False
         routes = engine.sender.routes
         failed_before = [route.failed for route in routes]

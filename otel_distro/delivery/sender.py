@@ -29,6 +29,8 @@ _LONGEST_PAUSE_S: Final = 5.0
 _SLOW_PAUSE_S: Final = 30.0
 # A request of so few bytes that is too large still: the record cannot be sent.
 _HOPELESS_BYTES: Final = 2048
+# Seconds to wait for the lock at the end.
+_PATIENCE_S: Final = 1.0
 # Seconds between two looks at what other processes left behind.
 _ADOPTION_S: Final = 30.0
 
@@ -100,13 +102,18 @@ class Sender:
 
     def stop(self, until: float) -> None:
         """Have `run` end when there is nothing to send, or at `until` (monotonic clock)."""
-        with self._lock:
+        # By a signal's handler, too: the thread it interrupts may hold the lock.
+        locked = self._lock.acquire(timeout=_PATIENCE_S)
+        try:
             self._faults.hush()
             self._until = until
             for route in self.routes:
                 route.hasten()
-                if route.hangs:
+                if route.hangs and locked:
                     self._leave_to_the_spool(route)
+        finally:
+            if locked:
+                self._lock.release()
         self.alarm.ring()
 
     def send_due(self) -> bool:

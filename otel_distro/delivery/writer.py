@@ -117,7 +117,7 @@ class Writer:
         with self._lock:
             records = source.queue.take(min(_TOGETHER, lane.batching.max_export_batch_size))
             evicted = source.queue.take_evicted()
-            source.encoding = len(records)
+            source.encoding += len(records)
             account.created += len(records) + evicted
             account.drop(QUEUE_FULL, evicted)
         if not records:
@@ -125,7 +125,7 @@ class Writer:
         chunks = source.encode(records).chunks
         with self._lock:
             tell = any([lane.add(chunk) for chunk in chunks])  # noqa: C419 - each is added
-            source.encoding = 0
+            source.encoding -= len(records)
             account.drop(UNENCODABLE, len(records) - sum(chunk.count for chunk in chunks))
         if tell:
             self._added()

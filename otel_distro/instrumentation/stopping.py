@@ -11,9 +11,10 @@ from otel_distro.notices import describe, notice
 def flush_providers(timeout_s: float) -> bool:
     """Flush the global providers. Return whether everything went in time. Does not raise."""
     until = time.monotonic() + timeout_s
+    # Metrics first: they are collected, and not even that where another one has used up the time.
     providers = (
-        trace.get_tracer_provider(),
         metrics.get_meter_provider(),
+        trace.get_tracer_provider(),
         _logs.get_logger_provider(),
     )
     # A list, so that all are flushed also after one that failed.

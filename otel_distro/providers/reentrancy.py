@@ -6,21 +6,26 @@ the handler needs for the same, and waits for itself for ever. With reentrant lo
 one count that is overwritten.
 """
 
+import os
 import threading
 from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Final
 
-# Those whose locks are taken where the application emits.
-MODULES: Final = (
+# Those of an instrument are taken within each other when it is collected. One for all of them: a
+# handler within the inner one would else wait for the outer one, and that for the inner one.
+MEASURING: Final = (
+    "opentelemetry.sdk.metrics._internal._view_instrument_match",
+    "opentelemetry.sdk.metrics._internal.aggregation",
+    "opentelemetry.sdk.metrics._internal.exemplar.exemplar_reservoir",
+)
+# The others whose locks are taken where the application emits.
+EMITTING: Final = (
     "opentelemetry.attributes",
     "opentelemetry.metrics._internal",
     "opentelemetry.sdk._logs._internal",
     "opentelemetry.sdk.metrics._internal",
-    "opentelemetry.sdk.metrics._internal._view_instrument_match",
-    "opentelemetry.sdk.metrics._internal.aggregation",
-    "opentelemetry.sdk.metrics._internal.exemplar.exemplar_reservoir",
     "opentelemetry.sdk.metrics._internal.measurement_consumer",
     "opentelemetry.sdk.trace",
     "opentelemetry.sdk.util",
@@ -43,14 +48,29 @@ def _like_threading() -> ModuleType:
 _threading: Final = _like_threading()
 
 
+_measuring: Final[Any] = REENTRANT()
+if hasattr(os, "register_at_fork"):
+    # Another thread of the parent may have held it.
+    os.register_at_fork(after_in_child=_measuring._at_fork_reinit)  # noqa: SLF001 - logging does
+
+
+def measuring() -> Any:  # noqa: ANN401 - the type of locks has no name
+    """Return the one lock of all measurements."""
+    return _measuring
+
+
 def make_locks_reentrant() -> None:
     """Let the SDK make such locks from now on. A second call changes nothing.
 
     It offers no public way: this puts another name for the lock into its modules.
     """
-    for name in MODULES:
+    for name in EMITTING:
         module: Any = import_module(name)
         if getattr(module, "threading", None) is threading:
             module.threading = _threading
         if getattr(module, "Lock", None) is threading.Lock:
             module.Lock = REENTRANT
+    for name in MEASURING:
+        module = import_module(name)
+        if getattr(module, "Lock", None) is threading.Lock:
+            module.Lock = measuring

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import grpc
 import pytest
 import yaml
-from support.engines import prometheus
+from support.engines import promtool
 from support.far_side import CollectorProcess
 
 from otel_distro import collector
@@ -24,17 +24,14 @@ TESTS = Path(__file__).with_name("alerts-collector.test.yaml")
 NAME = re.compile(r"otelcol_\w+")
 
 
-def promtool(*arguments):
-    program = shutil.which("promtool") or prometheus().with_name("promtool")
-    if not Path(program).exists():
-        pytest.skip("there is no promtool: Debian has it in the package prometheus")
+def run_promtool(*arguments):
     return subprocess.run(
-        [str(program), *map(str, arguments)], capture_output=True, text=True, check=False
+        [str(promtool()), *map(str, arguments)], capture_output=True, text=True, check=False
     )
 
 
 def test_every_rule_fires_when_it_should_and_not_else():
-    done = promtool("test", "rules", TESTS)
+    done = run_promtool("test", "rules", TESTS)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

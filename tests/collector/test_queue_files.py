@@ -35,12 +35,11 @@ def written(tmp_path_factory):
     nowhere = {"BLIPEE_OTELCOL_GATEWAY": "127.0.0.1:1"}
     agent = CollectorProcess(folder, ("agent.yaml", "export-gateway.yaml"), **nowhere)
     sizes = Random(7)  # noqa: S311 - no secret
-    agent.start()
-    for _ in range(500):
-        send(agent, sizes.choice((1, 300, 5000)), sizes.randrange(1, 20))
-    in_use = damage_of(agent.storage / LOGS)
-    agent.kill()
-    assert in_use is None
+    with agent:
+        for _ in range(500):
+            send(agent, sizes.choice((1, 300, 5000)), sizes.randrange(1, 20))
+        assert damage_of(agent.storage / LOGS) is None, "it is in use"
+        agent.kill()
     return agent.storage
 
 

@@ -84,6 +84,12 @@ def test_traces_metrics_and_logs_of_a_request_arrive_and_belong_together(collect
 def test_uvicorns_own_loggers_arrive_and_access_lines_have_the_trace(collector, url, tmp_path):
     with serving(uvicorn(port_of(url)), f"{url}/health", tmp_path, variables(collector, url)):
         get(f"{url}/orders/7")
+    collector.wait_for(
+        lambda: (
+            collector.spans()
+            and any("Finished server" in str(log.record["body"]) for log in collector.logs())
+        )
+    )
     (span,) = collector.spans()
     lines = {log.scope: log for log in collector.logs()}
     assert {"uvicorn.error", "uvicorn.access"} <= lines.keys()
@@ -115,7 +121,9 @@ def test_gunicorns_own_loggers_arrive_and_its_worker_is_traced(collector, url, t
 
 
 def test_each_worker_says_which_it_is(collector, url, tmp_path):
-    command = uvicorn(port_of(url), "--workers", "2")
+    # A busy machine takes longer to start a worker than the 5 s after which uvicorn ends it.
+    patience = ("--timeout-worker-healthcheck", "60")
+    command = uvicorn(port_of(url), "--workers", "2", *patience)
     with serving(command, f"{url}/health", tmp_path, variables(collector, url)):
         collector.wait_for(
             lambda: (

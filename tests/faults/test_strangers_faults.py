@@ -158,11 +158,12 @@ def test_telemetry_from_there_stops_nothing(place, emit):
     assert time.monotonic() - started < 20
 
 
-@pytest.mark.parametrize("name", reentrancy.MODULES)
+@pytest.mark.parametrize("name", reentrancy.EMITTING + reentrancy.MEASURING)
 def test_the_sdk_still_makes_its_locks_by_the_names_that_are_replaced(name):
     reentrancy.make_locks_reentrant()
     module = import_module(name)
-    assert getattr(module, "Lock", None) is reentrancy.REENTRANT or (
+    lock = reentrancy.measuring if name in reentrancy.MEASURING else reentrancy.REENTRANT
+    assert getattr(module, "Lock", None) is lock or (
         getattr(module, "threading", None) is reentrancy._threading
     )
     assert getattr(module, "Lock", None) is not Lock
@@ -176,3 +177,31 @@ def test_a_module_that_has_another_lock_is_still_the_module():
         pass
     assert reentrancy._threading.Thread is threading.Thread
     assert threading.Lock is Lock
+
+
+def test_a_child_may_measure_although_a_thread_of_its_parent_did_so_at_the_fork():
+    done = run_python(
+        HELD,
+        PYTHONPATH=os.environ.get("PYTHONPATH", ""),
+        PYTHONWARNINGS="ignore::DeprecationWarning",  # from 3.12 on: threads and a fork
+        EMIT="metric",
+        **NOWHERE | NO_EXPORT,
+    )
+    assert done.stdout == "measured\n", done.stderr[-5000:]
+
+
+HELD = EMIT + textwrap.dedent("""
+    from otel_distro.providers.reentrancy import measuring
+    def hold():
+        with measuring():
+            time.sleep(5)
+    threading.Thread(target=hold, daemon=True).start()
+    time.sleep(0.1)
+    if not os.fork():
+        signal.alarm(3)
+        emit()
+        print("measured", flush=True)
+        os._exit(0)
+    os.wait()
+    os._exit(0)
+""")

@@ -84,8 +84,8 @@ class Program:
         assert self.process.stdout.readline() == "started\n", self.stderr.read_text()
 
     def finish(self, seconds: float = 60) -> Report:
-        """Wait for its end."""
-        out, _ = self.process.communicate(timeout=seconds)
+        """Let it flush and exit once it has emitted everything, and wait for its end."""
+        out, _ = self.process.communicate("\n", timeout=seconds)
         stderr = self.stderr.read_text()
         assert self.process.returncode == 0, stderr
         return Report(
@@ -121,6 +121,7 @@ def start(
     with stderr.open("wb") as errors:
         process = subprocess.Popen(
             [*command, sys.executable, "-m", "support.emitting", json.dumps(vars(plan))],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -157,6 +158,7 @@ def run(plan: Plan) -> None:
         log.info("worked", extra={"id": plan.first + number})
         counter.add(1)
         longest = max(longest, time.monotonic() - now)
+    sys.stdin.readline()  # until the endpoint is as it is to be at the end
     delivered = telemetry.force_flush(int(plan.flush_s * 1000))
     pipeline = telemetry._pipeline
     balance = (pipeline and pipeline.balance()) or {}

@@ -19,17 +19,26 @@ PROMETHEUS = "github.com/prometheus/prometheus", "v0.316.0"
 
 def prometheus() -> Path:
     """Return a Prometheus 3: `PROMETHEUS_BIN`, the cached build, or a build (some minutes)."""
-    chosen = os.environ.get("PROMETHEUS_BIN")
+    return _program("prometheus")
+
+
+def promtool() -> Path:
+    """Return the promtool of the same version: `PROMTOOL_BIN`, the cached build, or a build."""
+    return _program("promtool")
+
+
+def _program(name: str) -> Path:
+    chosen = os.environ.get(f"{name.upper()}_BIN")
     if chosen:
         return Path(chosen)
     module, version = PROMETHEUS
-    kept = cache_dir().parent / f"prometheus-{version}" / "prometheus"
+    kept = cache_dir().parent / f"prometheus-{version}" / name
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         with Progress() as progress, tempfile.TemporaryDirectory() as folder:
             go = str(find_go(cache_dir(), progress))
-            progress.step("Building Prometheus (some minutes, once)")
-            program = f"{module}/cmd/prometheus"
+            progress.step(f"Building {name} (some minutes, once)")
+            program = f"{module}/cmd/{name}"
             for arguments in (
                 ["mod", "init", "engines"],
                 ["get", f"{program}@{version}"],
@@ -71,4 +80,4 @@ def running_prometheus(folder: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(prometheus())
+    print(prometheus(), promtool(), sep="\n")

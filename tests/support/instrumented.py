@@ -48,7 +48,7 @@ def serving(
     variables: Mapping[str, str],
     tools: Path = BIN,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a server under `opentelemetry-instrument` until the block ends; then SIGINT."""
+    """Run a server under `opentelemetry-instrument` until the block ends; then SIGTERM."""
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [str(tools / "opentelemetry-instrument"), *command],
@@ -62,7 +62,7 @@ def serving(
         wait_until_serving(url, process)
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(15)
         with suppress(ProcessLookupError):  # workers that their master left behind

@@ -17,6 +17,7 @@ All scenarios of a module run before its first test: then the Collector is stopp
 what it has accepted, and its files are read once. A scenario's parameters are its test's.
 """
 
+import os
 import re
 import signal
 import subprocess
@@ -129,7 +130,7 @@ class Ground:
     collector: CollectorProcess
     service: str
     folder: Path
-    parts: int = 0
+    running: list[Running] = field(default_factory=list[Running])
 
     @property
     def spool(self) -> Path:
@@ -145,13 +146,13 @@ class Ground:
         **variables: str,
     ) -> Running:
         """Start a program (its text, or a command); its telemetry goes to the Collector."""
-        self.parts += 1
+        part = len(self.running) + 1
         if isinstance(program, str):
-            file = self.folder / f"program_{self.parts}.py"
+            file = self.folder / f"program_{part}.py"
             file.write_text(prelude + textwrap.dedent(program))
             program = [sys.executable, "-X", "faulthandler", *options, str(file)]
         command = [str(BIN / "opentelemetry-instrument")] if instrumented else []
-        out, err = (self.folder / f"{self.parts}.{kind}" for kind in ("out", "err"))
+        out, err = (self.folder / f"{part}.{kind}" for kind in ("out", "err"))
         with out.open("wb") as to_out, err.open("wb") as to_err:
             process = subprocess.Popen(
                 [*command, *program],
@@ -162,7 +163,8 @@ class Ground:
                 env=clean_environment(**self.environment(**variables)),
                 start_new_session=True,
             )
-        return Running(process, out, err)
+        self.running.append(Running(process, out, err))
+        return self.running[-1]
 
     def run(self, program: str | Sequence[str], **options: Any) -> Ended:
         """Run a program to its end."""
@@ -173,6 +175,13 @@ class Ground:
         ended = self.run("prepare(); say(telemetry.force_flush())", **variables)
         assert ended.out == "True\n", ended
         return ended
+
+    def clear(self) -> None:
+        """Kill what still runs, with what it has started."""
+        for one in self.running:
+            with suppress(ProcessLookupError):
+                os.killpg(one.process.pid, signal.SIGKILL)
+            one.process.wait()
 
     def environment(self, **variables: str) -> dict[str, str]:
         return {
@@ -250,7 +259,11 @@ class Happenings:
         folder = self.folder / service
         folder.mkdir()
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        return item.function.scenario(Ground(self.collector, service, folder), **parameters)
+        ground = Ground(self.collector, service, folder)
+        try:
+            return item.function.scenario(ground, **parameters)
+        finally:
+            ground.clear()
 
     def arrived(self, service: str) -> Arrived:
         """Wait for all scenarios, and return what arrived of a service."""

@@ -1,9 +1,6 @@
 """Delivery without threads or sockets: records that are numbers, and an endpoint with a script."""
 
 import itertools
-import os
-import struct
-import zlib
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,7 +186,9 @@ class Parts:
                 signal: Endpoint(url=url, protocol="http/protobuf") for signal, url in urls.items()
             },
             batching=dict.fromkeys(SIGNALS, batching(**more)),
-            spool=SpoolSettings(root=root, service="shop", **(spool or {})) if root else None,
+            spool=SpoolSettings(**{"root": root, "service": "shop"} | (spool or {}))
+            if root
+            else None,
         )
         self.engine = Engine(settings, self._attend, notice or self._say)
         for source in self.engine.writer.sources:
@@ -273,14 +272,4 @@ def spool_files(root):
 
 
 def spool_bytes(root):
-    return sum(
-        os.lstat(os.path.join(folder, name)).st_size
-        for folder, _, files in os.walk(root)
-        for name in files
-    )
-
-
-def checksum_of(record, states=3):
-    """The checksum of a record of a segment by the format's description, not by its code."""
-    head = struct.Struct("<2sBBIIIddI")
-    return zlib.crc32(record[states : head.size - 4] + record[head.size :])
+    return sum(path.lstat().st_size for path in Path(root).rglob("*") if path.is_file())

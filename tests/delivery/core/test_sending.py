@@ -191,15 +191,27 @@ def test_a_request_has_at_most_as_many_records_as_it_may(parts):
 
 def test_a_request_has_at_most_as_many_bytes_as_it_may(parts):
     process = parts(max_export_batch_size=4096)
-    process.lanes["logs"].limit = 10_000
-    process.fail_once()
-    for round_ in range(2):
+    for spooled in (True, False):
         for _ in range(20):
-            process.write(items(1, size=3000))
-        if not round_:
+            process.write(items(1, size=400_000))
+        if spooled:
             process.fail_once()
     process.send()
-    assert {len(numbers) for numbers, _ in process.sent["logs"].requests} == {2, 3}
+    assert max(len(numbers) for numbers, _ in process.sent["logs"].requests) == 8
+    assert process.balance().exported == 40
+
+
+def test_larger_requests_are_tried_again(parts):
+    process = parts(max_export_batch_size=4096)
+    process.write(items(1, size=3000))
+    process.answer(TOO_LARGE)
+    process.send()
+    assert process.lanes["logs"].limit < 3000
+    for _ in range(300):
+        process.write(items(1, size=3000))
+    process.send()
+    assert len(process.sent["logs"].requests) < 200
+    assert process.lanes["logs"].limit > 10_000
 
 
 def test_the_sleeping_sender_wakes_for_what_is_due(parts):
@@ -367,10 +379,11 @@ def test_what_is_refused_is_dropped_and_counted_under_its_reason(parts):
     process.answer(REFUSED)
     process.send()
     assert process.balance().dropped == {"400": 5}
-    assert process.said == [
+    (said,) = process.said
+    assert said == (
         "http://127.0.0.1:4318/v1/x refused 5 records of logs: it does not like it; they are "
         "lost. Further ones are counted, not said."
-    ]
+    )
     process.adds_up()
 
 
@@ -498,6 +511,14 @@ def test_stop_ends_in_time_where_an_endpoint_fails(parts):
     process.sender.run()
     assert time.monotonic() - before < LONG_S / 2
     assert process.balance().in_flight == 5
+
+
+def test_stop_is_no_deadlock_in_a_handler_that_interrupts_who_holds_the_lock(parts):
+    process = parts()
+    process.write(items(1))
+    process.fail_once(outcome=HANGS)
+    with process.engine.lock:
+        process.sender.stop(time.monotonic())
 
 
 def test_an_answer_after_the_end_changes_nothing(parts):

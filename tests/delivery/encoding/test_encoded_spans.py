@@ -5,7 +5,7 @@ import sys
 from itertools import pairwise
 
 import pytest
-from any_values import ATTRIBUTES, COUNTS, IDS, TEXT, TIMES, TRACE_IDS, sent
+from any_values import ATTRIBUTES, COUNTS, FEW_ATTRIBUTES, IDS, TEXT, TIMES, TRACE_IDS, sent
 from decoded import RESOURCE, SCOPE, records, requested, scopes, sole, span
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,8 +73,8 @@ def spans_and_what_upstream_needs(draw):
     status = draw(STATUSES)
     dropped = draw(st.tuples(COUNTS, COUNTS, COUNTS, COUNTS))
     attributes = draw(ATTRIBUTES)
-    events = draw(st.lists(st.tuples(TEXT, ATTRIBUTES, TIMES), max_size=3))
-    links = draw(st.lists(st.tuples(CONTEXTS, ATTRIBUTES), max_size=3))
+    events = draw(st.lists(st.tuples(TEXT, FEW_ATTRIBUTES, TIMES), max_size=2))
+    links = draw(st.lists(st.tuples(CONTEXTS, FEW_ATTRIBUTES), max_size=2))
     of_the_sdk = draw(st.booleans())
 
     def made(change):
@@ -104,7 +104,7 @@ def in_order_of_spans(request):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(spans_and_what_upstream_needs(), max_size=3, unique_by=lambda p: p[0].context[:2]))
+@given(st.lists(spans_and_what_upstream_needs(), max_size=2, unique_by=lambda p: p[0].context[:2]))
 def test_spans_are_what_upstream_would_send(pairs):
     encoded = encode_spans([ours for ours, _ in pairs])
     theirs = upstream([theirs for _, theirs in pairs])
@@ -210,6 +210,13 @@ def test_chunks_keep_to_their_size_and_joined_they_are_all_spans_in_order(max_by
     for scope in range(2):
         in_scope = [n for some in numbers(request) for n in some if n % 2 == scope]
         assert in_scope == list(range(scope, 50, 2))
+
+
+def test_chunks_keep_to_their_size_where_each_span_has_a_scope_of_its_own():
+    spans = numbered(20, instrumentation_scope=lambda n: InstrumentationScope("s" * 200 + str(n)))
+    chunks = encode_spans(spans, 1_000).chunks
+    assert len(chunks) > 2
+    assert all(chunk.size <= 1_000 for chunk in chunks)
 
 
 def test_a_small_span_does_not_overtake_others_of_its_scope():
