@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from otel_distro import logger
 from otel_distro.delivery.forks import at_the_end_of_children
-from otel_distro.delivery.termination import before_termination
+from otel_distro.delivery.termination import before_termination, remain_interrupted
 from otel_distro.notices import describe, notice
 from otel_distro.settings import InCode, ServiceKind, Settings, read_settings
+from otel_distro.settings.early import leave_out_failing_propagators
 from otel_distro.settings.names import RESOURCE_DETECTORS
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Telemetry:
         if self._pipeline is not None:
             self._pipeline.expect_more()
         self._stop()
+        remain_interrupted()
 
     def _save(self) -> None:
         """Have what is queued in the spool, and do not wait for anybody."""
@@ -159,6 +161,7 @@ def prepare(said: InCode | None = None) -> Settings:
     for problem in settings.problems:
         notice(problem, problem)
     settings.correct_environment()
+    leave_out_failing_propagators()
     return settings
 
 

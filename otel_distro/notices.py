@@ -12,12 +12,12 @@ from typing import Final
 PREFIX: Final = "blipee-otel: "
 
 _said: set[str] = set()
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def _renew_lock() -> None:
     global _lock  # noqa: PLW0603 - another thread of the parent may have held it at the fork
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

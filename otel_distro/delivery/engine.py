@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from otel_distro.delivery.alarm import Alarm
 from otel_distro.delivery.encoding import Encoded, encode_logs, encode_metrics, encode_spans
 from otel_distro.delivery.faults import Faults, Notice
+from otel_distro.delivery.forks import no_fork_meanwhile
 from otel_distro.delivery.lane import Lane
 from otel_distro.delivery.ledger import Account, Balance
 from otel_distro.delivery.model import DeliverySettings
@@ -16,7 +17,7 @@ from otel_distro.delivery.reasons import UNENCODABLE
 from otel_distro.delivery.sender import Route, Sender
 from otel_distro.delivery.signal import SIGNALS, Signal
 from otel_distro.delivery.spool import Spool
-from otel_distro.delivery.transport import open_transport
+from otel_distro.delivery.transport import load, open_transport
 from otel_distro.delivery.writer import Source, Writer
 
 if TYPE_CHECKING:
@@ -79,6 +80,14 @@ class Engine:
             and not len(self.logs)
             and all(lane.is_empty for lane in self.lanes.values())
         )
+
+    def send(self) -> None:
+        """Send until told to stop."""
+        with no_fork_meanwhile():
+            for protocol in {route.endpoint.protocol for route in self.sender.routes}:
+                with suppress(Exception):  # the first request says what is wrong
+                    load(protocol)
+        self.sender.run()
 
     def add_metrics(self, data: "MetricsData") -> None:
         """Encode what was collected, and add it."""

@@ -11,6 +11,7 @@ from otel_distro.delivery.faults import Notice
 from otel_distro.delivery.ledger import Balance
 from otel_distro.delivery.model import DeliverySettings
 from otel_distro.delivery.signal import Signal
+from otel_distro.delivery.suppression import without_instrumentation
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadWriteLogRecord
@@ -105,11 +106,11 @@ class Pipeline:
 
         An endpoint that fails is not waited for: what it did not take stays where it is.
         """
-        engine = self._engine
-        if self._stopped or (not self._running and engine.is_empty):
+        if self._stopped or (not self._running and self._engine.is_empty):
             return True
         until = time.monotonic() + timeout_s
         self._start()
+        engine = self._engine
         self.persist(timeout_s)
         if not self._running or self._expects_more:  # `stop` comes next, and has its own time
             return False
@@ -170,14 +171,14 @@ class Pipeline:
         """Start the threads unless they run. Return whether they do."""
         if self._running:
             return True
+        if type(self._engine.lock) is not type(threading.Lock()):
+            self._begin_patched()
+            return self._running
         if time.monotonic() < self._start_again_at or not self._starting.acquire(blocking=False):
             return False
         try:
-            # Needs the API, which is imported only after its variables were checked.
-            from otel_distro.delivery.suppression import without_instrumentation
-
             engine = self._engine
-            for name, work in ("writer", engine.writer.run), ("sender", engine.sender.run):
+            for name, work in ("writer", engine.writer.run), ("sender", engine.send):
                 if name not in self._threads:
                     thread = threading.Thread(
                         target=without_instrumentation(work),
@@ -193,6 +194,18 @@ class Pipeline:
         finally:
             self._starting.release()
         return self._running
+
+    def _begin_patched(self) -> None:
+        """Begin again: gevent has replaced threads and locks, and they do not go with the old ones.
+
+        A greenlet that waits for a lock of the system's stops all of them.
+        """
+        old = self._engine
+        self._begin()
+        for span in old.spans.take(old.spans.capacity):
+            self.add_span(span)
+        for record in old.logs.take(old.logs.capacity):
+            self.add_log(record)
 
     def _say_what_is_left(self) -> None:
         balance = self.balance() or {}

@@ -2,12 +2,25 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
 # Who is ended by a signal that nobody handles has to look like it: the parent sees the signal.
 _SIGNAL: Final = signal.SIGTERM
+
+
+def remain_interrupted() -> None:
+    """Let a process that was ended by Ctrl-C look like it, whatever ran since.
+
+    Python notes that a KeyboardInterrupt was not handled, and forgets it with the next text that is
+    executed: a dataclass that is imported at the end suffices, on any thread.
+    """
+    if getattr(sys, "last_type", None) is KeyboardInterrupt and not hasattr(sys, "ps1"):
+        with suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")  # noqa: S102 - the one way to note it again
 
 
 def before_termination(deliver: Callable[[], None], save: Callable[[], None]) -> None:
@@ -32,6 +45,13 @@ def before_termination(deliver: Callable[[], None], save: Callable[[], None]) ->
         if ending:
             return  # It came twice, to the process and to its group: the end has a bound anyway.
         ending = True
+        gevent = sys.modules.get("gevent")
+        if gevent is not None and isinstance(gevent.getcurrent(), gevent.hub.Hub):
+            gevent.spawn(end)  # its hub called, which must not wait for anything
+        else:
+            end()
+
+    def end() -> None:
         try:
             deliver()
         finally:

@@ -22,6 +22,7 @@ from otel_distro.delivery.sdk import (
     PipelineSpanProcessor,
 )
 from otel_distro.notices import describe, notice
+from otel_distro.providers import sdk
 from otel_distro.providers.cardinality import CardinalityWatch
 from otel_distro.providers.pipeline import OTLP_NAMES, create_pipeline
 from otel_distro.providers.plugins import load_plugin
@@ -92,7 +93,7 @@ def _describe_forked_process(providers: tuple[object, ...]) -> None:
 
 
 def _tracer_provider(settings: Settings, resource: Resource, pipeline: Pipeline) -> TracerProvider:
-    provider = TracerProvider(
+    provider = sdk.TracerProvider(
         sampler=create_sampler(settings.sampling),
         resource=resource,
         id_generator=create_id_generator(settings),
@@ -119,7 +120,7 @@ def _meter_provider(settings: Settings, resource: Resource, pipeline: Pipeline) 
                 aggregations(settings.metric_histograms),
             )
         )
-    return MeterProvider(
+    return sdk.MeterProvider(
         resource=resource,
         views=views(settings.metric_names),
         shutdown_on_exit=False,
@@ -138,7 +139,7 @@ def _meter_provider(settings: Settings, resource: Resource, pipeline: Pipeline) 
 
 
 def _logger_provider(settings: Settings, resource: Resource, pipeline: Pipeline) -> LoggerProvider:
-    provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
+    provider = sdk.LoggerProvider(resource=resource, shutdown_on_exit=False)
     export = settings.exports["logs"]
     if _is_otlp(export):
         provider.add_log_record_processor(PipelineLogProcessor(pipeline))

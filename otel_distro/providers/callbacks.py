@@ -8,11 +8,11 @@ from ending. Here each has a second, on a thread that waits for the next one in 
 import math
 import operator
 import os
+import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextvars import copy_context
-from queue import SimpleQueue
 from time import monotonic
 from typing import Any, Final
 
@@ -149,7 +149,8 @@ class _Helper(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(name="otel-callbacks", daemon=True)
-        self.jobs: SimpleQueue[_Job] = SimpleQueue()
+        # By its name in the module, where gevent puts its own when it replaces threads.
+        self.jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Wait for jobs."""

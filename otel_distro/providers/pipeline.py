@@ -21,14 +21,15 @@ def create_pipeline(settings: Settings, resource: Resource) -> Pipeline:
 def delivery_settings(settings: Settings, service: str) -> DeliverySettings:
     """Return how a pipeline of a service, as the spool names it, delivers."""
     batching: dict[Signal, Batching] = {"metrics": _METRICS, **settings.batches}
+    endpoints = {
+        signal: export.endpoint
+        for signal, export in settings.exports.items()
+        if OTLP_NAMES.intersection(export.exporters)
+    }
     return DeliverySettings(
-        endpoints={
-            signal: export.endpoint
-            for signal, export in settings.exports.items()
-            if OTLP_NAMES.intersection(export.exporters)
-        },
+        endpoints=endpoints,
         batching=batching,
-        spool=_spool_settings(settings, service),
+        spool=_spool_settings(settings, service) if endpoints else None,
         window_s=settings.spooling.window_ms / 1000,
     )
 

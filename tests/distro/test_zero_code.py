@@ -11,7 +11,8 @@ SHOW_PROVIDERS = """
 from opentelemetry import _logs, metrics, trace, propagate
 for provider in (trace.get_tracer_provider(), metrics.get_meter_provider(),
                  _logs.get_logger_provider()):
-    print(type(provider).__module__.split(".")[1], type(provider).__name__)
+    parts = type(provider).__module__.split(".")
+    print("sdk" if "sdk" in parts else parts[1], type(provider).__name__)
 print(sorted(propagate.get_global_textmap().fields))
 """
 

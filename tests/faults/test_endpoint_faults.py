@@ -688,7 +688,8 @@ def test_of_a_full_spool_the_oldest_go_counted_and_failures_last(emitter_to, tmp
     assert len(there) == len(set(there)) == balance.spooled
     assert emitter.balance.exported == balance.spooled
     assert set(failures) <= set(there)
-    others = sorted(set(there) - set(failures))
+    others = [one for one in there if one not in set(failures)]
+    assert others == sorted(others)
     newest = [one for one in range(4000) if one not in set(failures)][-len(others) :]
     # The file that is about to be sent stays as well: 64 KiB, and what was written at once.
     assert len(set(others) - set(newest)) <= 150
@@ -794,6 +795,7 @@ def test_a_process_at_its_limit_of_threads_goes_on_and_delivers_later():
 def test_a_hundred_flushes_and_stops_at_once_are_over_soon_and_lose_nothing(emitter_to, up):
     with ExitStack() as stack:
         server = HttpServer(port=free_ports(1)[0])
+        server.otherwise = Slow(0.2)
         if up:
             stack.enter_context(server)
         emitter = opened(emitter_to, server)
@@ -806,6 +808,7 @@ def test_a_hundred_flushes_and_stops_at_once_are_over_soon_and_lose_nothing(emit
                 if number % 2:
                     emitter.pipeline.flush(3)
                 else:
+                    time.sleep(0.05)  # while they flush
                     emitter.pipeline.stop(3)
             except BaseException as error:
                 raised.append(error)

@@ -182,7 +182,7 @@ def test_an_observation_with_a_context_that_is_none_is_left_out(collecting, said
 
 @pytest.mark.parametrize(
     ("value", "exported"),
-    [(5, 5), (2.5, 2.5), (True, True), (Decimal("2.5"), 2.5), (2**63, float(2**63))],
+    [(5, 5), (2.5, 2.5), (True, 1), (Decimal("2.5"), 2.5), (2**63, float(2**63))],
 )
 def test_what_is_a_number_is_exported_as_one(value, exported, collecting, said):
     meter, collect = collecting

@@ -4,7 +4,6 @@ A record is a span and a log record with the same id. Ids are counted at the far
 """
 
 import signal
-import sys
 import textwrap
 import time
 from collections import Counter
@@ -42,6 +41,7 @@ def arrived(request, happenings):
 # --- SIGTERM and SIGINT ---------------------------------------------------------------------------
 
 WAIT = "emit(*range(100)); say('ready'); time.sleep(30)"
+WAIT_LESS = WAIT.replace("30", "0.5")
 NOTES = "def note(number, frame): say('called with', number, type(frame).__name__); {then}\n"
 
 # What a program does about the signal, which signal, and how it has to end.
@@ -67,12 +67,12 @@ SIGNALED = {
         8,
     ),
     "ignored before": (
-        f"signal.signal(signal.SIGTERM, signal.SIG_IGN); prepare(); {WAIT[:-2]}0.5)",
+        f"signal.signal(signal.SIGTERM, signal.SIG_IGN); prepare(); {WAIT_LESS}",
         signal.SIGTERM,
         0,
     ),
     "ignored after": (
-        f"prepare(); signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAIT[:-2]}0.5)",
+        f"prepare(); signal.signal(signal.SIGTERM, signal.SIG_IGN); {WAIT_LESS}",
         signal.SIGTERM,
         0,
     ),
@@ -93,13 +93,14 @@ SIGNALED = {
         0,
     ),
     "configured in a thread": (
-        f"""
+        """
         thread = threading.Thread(target=prepare)
         thread.start()
         thread.join()
         emit(*range(100))
         time.sleep(1)
-        {WAIT.replace("emit(*range(100));", "")}
+        say('ready')
+        time.sleep(30)
         """,
         signal.SIGTERM,
         -signal.SIGTERM,
@@ -121,7 +122,7 @@ def signaled(ground, why):
 @of(signaled)
 @pytest.mark.parametrize("why", SIGNALED)
 def test_a_signal_ends_a_process_as_without_us_and_all_is_delivered(why, happened, arrived):
-    program, number, code = SIGNALED[why]
+    program, _, code = SIGNALED[why]
     assert happened.code == code, happened.err
     assert happened.seconds < BOUND_S, happened.err
     own = "note" in program
@@ -247,10 +248,7 @@ def test_a_process_without_a_collector_ends_soon_and_the_next_one_delivers(
     assert happened.seconds < {"down": BOUND_S, "hangs": HANGING_BOUND_S}[collector] + LOADED_S
     (line,) = happened.said
     assert "500 spans" in line
-    assert (
-        "500 log records could not be delivered" in line.replace(" and", "")
-        or "500 log records" in line
-    )
+    assert "500 log records could not be delivered" in line
     assert "spool" in line
     arrived.exactly_once(range(500))
     assert arrived.counted["emitted"] == 500
@@ -401,7 +399,8 @@ def with_subprocesses(ground):
         show = "import os; print(sorted(os.readlink(f'/proc/self/fd/{n}') for n in "
         show += "os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{n}')))"
         say(subprocess.run([sys.executable, "-Sc", show], capture_output=True, text=True).stdout)
-        say(os.waitpid(os.posix_spawn(sys.executable, [sys.executable, "-Sc", show], os.environ), 0)[1])
+        command = [sys.executable, "-Sc", show]
+        say(os.waitpid(os.posix_spawn(sys.executable, command, os.environ), 0)[1])
         say(os.system("exit 3") >> 8)
         emit(*range(100, 200))
         """
@@ -445,9 +444,7 @@ def celery_worker(ground):
     from support.scenarios import PRELUDE
 
     import_it.write_text(PRELUDE + textwrap.dedent(WORKER))
-    sent = ground.run(
-        TASKS + "for n in range(20): app.send_task('work', (n,))\n".join(("    ", ""))
-    )
+    sent = ground.run(TASKS + "    for n in range(20): app.send_task('work', (n,))\n")
     assert sent.code == 0, sent.err
     command = [str(BIN / "celery"), "-A", "tasks", "worker", "--pool", "prefork", "-c", "2"]
     running = ground.start([*command, "--without-gossip", "--without-mingle"])
@@ -493,7 +490,7 @@ LAST_WORDS = {
                 self.ids, self.emit = ids, emit
             def __del__(self):
                 self.emit(*self.ids)
-        sys.last = Last(0, 1)
+        _last = Last(0, 1)
         emit(2, 3)
         """,
     "a thread that goes on": """
@@ -579,8 +576,7 @@ PATCHED = {
     "gevent, patched after a record": (
         [],
         True,
-        "prepare(); emit('early'); time.sleep(0.3)\n"
-        "from gevent import monkey; monkey.patch_all()\n",
+        "prepare(); emit('early'); time.sleep(0.3); from gevent import monkey\nmonkey.patch_all()\n",
     ),
     "gevent.monkey under opentelemetry-instrument": (["-m", "gevent.monkey"], True, ""),
 }
@@ -592,9 +588,7 @@ GREENLETS = """
             emit(f"{name}-{one}")
             gevent.sleep(0.01)
     gevent.joinall([gevent.spawn(work, name) for name in range(10)])
-    began = time.monotonic()
     say("flushed", telemetry.force_flush(5000))
-    say("ready")
     END
 """
 
@@ -612,7 +606,9 @@ def patched(ground, how, end):
 
 
 @of(patched)
-@pytest.mark.parametrize("end", ["emit('last')", "emit('last'); gevent.sleep(30)"])
+@pytest.mark.parametrize(
+    "end", ["emit('last'); say('ready')", "emit('last'); say('ready'); gevent.sleep(30)"]
+)
 @pytest.mark.parametrize("how", PATCHED)
 def test_under_gevent_all_is_delivered(how, end, happened, arrived):
     assert happened.code == (-signal.SIGTERM if "sleep" in end else 0), happened.err
@@ -652,16 +648,15 @@ RECORD = """
         tracer.start_span("work", attributes={"id": str(one)}).end()
         logger.emit(body="worked", attributes={"id": str(one)})
     prepare()
+    import itertools
     from opentelemetry import _logs
     logger = _logs.get_logger("app")
 """
 INTERRUPTED = {
     "a signal handler": """
-        handled = 0
+        numbers = itertools.count()
         def handle(*_):
-            global handled
-            record(f"handler-{handled}")
-            handled += 1
+            record(f"handler-{next(numbers)}")  # it interrupts itself, too
         signal.signal(signal.SIGALRM, handle)
         signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
         number, until = 0, time.monotonic() + 1.5
@@ -671,7 +666,7 @@ INTERRUPTED = {
             if number % 50 == 0:
                 time.sleep(0.05)  # the queue has a bound
         signal.setitimer(signal.ITIMER_REAL, 0)
-        say("handler", handled)
+        say("handler", next(numbers))
         say("loop", number)
         """,
     "a finalizer": """
@@ -696,21 +691,21 @@ INTERRUPTED = {
         say("loop", number)
         """,
     "the thread that sends": """
-        import socket
-        handled, send = 0, socket.socket.sendall
-        def sendall(self, *arguments):
+        from http.client import HTTPResponse
+        handled, begin = 0, HTTPResponse.begin
+        def beginning(self):
             global handled
             record(f"handler-{handled}")
             handled += 1
-            return send(self, *arguments)
-        socket.socket.sendall = sendall
+            return begin(self)
+        HTTPResponse.begin = beginning
         number, until = 0, time.monotonic() + 1.5
         while time.monotonic() < until:
             record(f"loop-{number}")
             number += 1
             time.sleep(0.01)
         telemetry.force_flush(1000)
-        socket.socket.sendall = send
+        HTTPResponse.begin = begin
         say("handler", handled)
         say("loop", number)
         """,

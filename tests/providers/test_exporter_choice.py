@@ -281,6 +281,7 @@ def test_a_certificate_that_vanished_costs_its_signal_only(said, tmp_path, proto
                 "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://localhost:4317",
                 "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": str(ca),
                 "OTEL_EXPORTER_OTLP_ENDPOINT": url,
+                "BLIPEE_OTEL_SPOOL": "off",
             }
         )
         ca.unlink()

@@ -132,7 +132,7 @@ def start(
 
 def run(plan: Plan) -> None:
     """Be that program."""
-    clock = Clock()
+    clock = Clock(plan.clock.get(0, 0.0))
     if plan.clock:
         clock.install()
 
@@ -174,10 +174,11 @@ def run(plan: Plan) -> None:
     print(json.dumps(said), flush=True)
 
 
+@dataclass
 class Clock:
     """The wall clock, wrong by `ahead` seconds once it is installed."""
 
-    ahead = 0.0
+    ahead: float
 
     def install(self) -> None:
         seconds, nanoseconds = time.time, time.time_ns

@@ -296,8 +296,10 @@ def read(collector: CollectorProcess) -> dict[str, Arrived]:
     last: dict[tuple[str, str, str], tuple[int, int]] = {}
     for one in collector.metrics():
         for point in one.record.get("sum", {}).get("dataPoints", ()):
-            key = one.resource.get("service.name"), one.record["name"], str(
-                (one.resource.get("service.instance.id"), sorted(attributes(point).items()))
+            key = (
+                one.resource.get("service.name"),
+                one.record["name"],
+                str((one.resource.get("service.instance.id"), sorted(attributes(point).items()))),
             )
             value = int(point.get("asInt", 0)), int(point["timeUnixNano"])
             last[key] = max(last.get(key, value), value, key=lambda one: one[1])

@@ -5,6 +5,7 @@ Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentele
 
 import struct
 from collections.abc import Callable, Iterable
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,19 +80,26 @@ _start_and_end: Final = struct.Struct("<BQBQ").pack
 
 def encode_spans(spans: "Sequence[ReadableSpan]", max_bytes: int = MAX_BYTES) -> Encoded:
     """Encode spans into chunks of at most `max_bytes`. Never raises."""
-    from opentelemetry.sdk.trace import ReadableSpan as OfTheSdk
-
+    of_the_sdk = _class_of_the_sdk()
     grouping = Grouping(max_bytes)
     for span in spans:
         try:
             try:
-                fields = _read_quickly(span) if type(span) is OfTheSdk else _read(span)
+                fields = _read_quickly(span) if type(span) is of_the_sdk else _read(span)
             except AttributeError:  # Made by hand, or by another version of the SDK.
                 fields = _read(span)
             _add(grouping, *fields)
         except Exception:  # noqa: BLE001 - a span of a third party may raise anything
             grouping.unencodable += 1
     return grouping.encoded()
+
+
+@cache
+def _class_of_the_sdk() -> "type[ReadableSpan]":
+    # Looked up once: `__del__` emits when the interpreter imports nothing any more.
+    from opentelemetry.sdk.trace import ReadableSpan as OfTheSdk
+
+    return OfTheSdk
 
 
 def _add(  # noqa: PLR0913, PLR0917 - a span has that many fields

@@ -193,7 +193,9 @@ class Segment:
     def _all_places(self, offset: int) -> Iterator[Place]:
         end = os.fstat(self._fd).st_size
         while offset + _RECORD.size <= end:
-            place = self._place(offset, end) or self._next_place(offset, end)
+            place = self._place(offset, end)
+            if place is None or not self._is_sound(place, end):
+                place = self._next_place(offset, end)
             if place is None:
                 return
             yield place
@@ -205,6 +207,15 @@ class Segment:
         if mark != _MARK or offset + size > end or not _is_likely(resource, scopes, count):
             return None
         return Place(offset, size, count, bool(flags & 1), state, self._age(wall, booted))
+
+    def _is_sound(self, place: Place, end: int) -> bool:
+        """Return whether another record follows, or the end; else the size may be wrong."""
+        after = place.offset + place.size
+        return (
+            after == end
+            or os.pread(self._fd, len(_MARK), after) == _MARK
+            or self.read(place) is not None
+        )
 
     def _next_place(self, offset: int, end: int) -> Place | None:
         """Return the next record that is whole, after one that makes no sense."""

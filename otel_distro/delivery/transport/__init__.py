@@ -4,7 +4,10 @@ Nothing heavy is imported until the first request: gRPC alone costs a fifth of a
 the HTTP client thirty milliseconds.
 """
 
-from otel_distro.delivery.endpoint import Endpoint
+from importlib import import_module
+from typing import Final
+
+from otel_distro.delivery.endpoint import Endpoint, Protocol
 from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.transport.outcome import (
     Accepted,
@@ -22,8 +25,22 @@ __all__ = [
     "TooLarge",
     "Transport",
     "Unavailable",
+    "load",
     "open_transport",
 ]
+
+_OF_HTTP: Final = ("answers", "connection", "diagnosis")
+
+
+def load(protocol: Protocol) -> None:
+    """Import what the first request needs."""
+    modules = ("messages", "statuses", "text") if protocol == "grpc" else _OF_HTTP
+    for module in modules:
+        import_module(f"{__name__}.{module}")
+    if protocol == "grpc":
+        from otel_distro.delivery.transport.grpc import load_grpc
+
+        load_grpc()
 
 
 def open_transport(signal: Signal, endpoint: Endpoint) -> Transport:

@@ -71,7 +71,7 @@ class GrpcTransport:
             channel.close()
 
     def _send(self, body: bytes, timeout_s: float) -> Outcome:
-        grpc = _grpc()
+        grpc = load_grpc()
         from otel_distro.delivery.transport.messages import partial_success
         from otel_distro.delivery.transport.statuses import Failure, outcome_of
         from otel_distro.delivery.transport.text import one_line
@@ -103,7 +103,7 @@ class GrpcTransport:
         return Accepted(rejected, one_line(message, secrets(headers)))
 
     def _open(self, target: str, *, secure: bool) -> None:
-        grpc = _grpc()
+        grpc = load_grpc()
         compression = (
             grpc.Compression.NoCompression
             if self._endpoint.compression == "none"
@@ -152,7 +152,7 @@ def _host_of(target: str) -> str:
     return target.rpartition(":")[0].strip("[]")
 
 
-def _grpc() -> Any:  # noqa: ANN401 - the module is untyped
+def load_grpc() -> Any:  # noqa: ANN401 - the module is untyped
     """Import gRPC, quietly.
 
     Its C core writes a line to stderr for each failed handshake, which the outcome says as well.
@@ -173,7 +173,7 @@ def _grpc() -> Any:  # noqa: ANN401 - the module is untyped
 
 
 def _credentials(endpoint: Endpoint) -> "grpc.ChannelCredentials":
-    return _grpc().ssl_channel_credentials(
+    return load_grpc().ssl_channel_credentials(
         _pem(endpoint.certificate), _pem(endpoint.client_key), _pem(endpoint.client_certificate)
     )
 

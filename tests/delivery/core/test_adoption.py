@@ -82,12 +82,16 @@ def test_what_was_delivered_is_not_sent_again(parts):
     assert sorted(arrived + process.sent["logs"].arrived) == numbers
 
 
-@pytest.mark.parametrize(("outcome", "resent"), [(AWAY, 0), (HANGS, 5), (Killed(), 5)])
-def test_only_what_may_have_arrived_is_counted_as_resent(parts, outcome, resent):
+@pytest.mark.parametrize(
+    ("outcomes", "resent"),
+    [([AWAY], 0), ([HANGS], 5), ([Killed()], 5), ([HANGS, AWAY], 5), ([AWAY, AWAY], 0)],
+)
+def test_only_what_may_have_arrived_is_counted_as_resent(parts, outcomes, resent):
     before = parts()
     numbers = before.write(items(5))
-    with suppress(Killed):
-        before.fail_once(outcome=outcome)
+    for outcome in outcomes:
+        with suppress(Killed):
+            before.fail_once(outcome=outcome)
     before.die()
     process = parts()
     process.adopt()
@@ -149,6 +153,16 @@ def test_another_service_s_is_left_alone(parts, left):
     other = parts(spool={"service": "other"})
     other.adopt()
     assert other.balance().adopted == 0
+
+
+def test_a_folder_is_removed_as_soon_as_all_of_it_is_delivered(parts, left, tmp_path):
+    left(5, 5)
+    process = parts()
+    process.adopt()
+    process.send()
+    assert spool_files(tmp_path) == []
+    process.adopt()
+    assert list((tmp_path / "spool" / "shop").iterdir()) == []
 
 
 def test_nothing_remains_on_disk_when_all_is_delivered(parts, left, tmp_path):

@@ -199,3 +199,12 @@ def test_somebody_attends_to_the_first_record_and_to_many():
     queue.put(*items(1))
     assert attended == [1, 5]
     assert queue.is_urgent
+
+
+def test_who_sleeps_is_woken_once():
+    rung = []
+    queue = queue_of(1000, attend=lambda: (rung.append(1), queue._alarm.ring()))
+    queue._alarm.asleep = True
+    for item in items(5):
+        queue.put(item)
+    assert len(rung) == 1

@@ -138,6 +138,23 @@ def test_stop_writes_what_is_queued(drained):
     assert process.lanes["traces"].on_the_way == 40
 
 
+def test_stop_writes_what_came_while_it_was_writing(parts):
+    process = parts(None)
+    process.writer._window_s = 0.0
+    source = process.writer.sources[1]
+    encode = source.encode
+
+    def end(records):
+        process.put(items(1), "traces")
+        process.writer.stop()
+        return encode(records)
+
+    source.encode = end
+    process.put(items(1))
+    process.writer.run()
+    assert process.lanes["traces"].on_the_way == 1
+
+
 @pytest.mark.parametrize("most", [1, 8, 100, 511, 512, 4096])
 def test_all_that_is_queued_is_written_whatever_the_size_of_a_batch(parts, most):
     process = parts(None, max_export_batch_size=most)

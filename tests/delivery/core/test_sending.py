@@ -278,6 +278,19 @@ def test_memory_forgets_what_the_spool_has(parts):
     assert process.balance().spooled == 7
 
 
+def test_memory_is_bounded_where_the_endpoint_is_slow(parts, monkeypatch):
+    monkeypatch.setattr(lane_module, "_MEMORY", 5000)
+    process = parts()
+    numbers = []
+    for _ in range(50):
+        numbers += process.write(items(5, size=100))
+        assert process.lanes["logs"]._fresh.size <= 6000
+    process.adds_up()
+    assert process.balance().spooled > 200
+    process.send()
+    assert sorted(process.sent["logs"].arrived) == numbers
+
+
 def test_memory_is_bounded_where_there_is_no_spool(parts, monkeypatch):
     monkeypatch.setattr(lane_module, "_MEMORY_ONLY", 10_000)
     process = parts(None)
@@ -344,6 +357,7 @@ def test_a_hopeless_record_is_dropped_and_counted(parts):
     process.adds_up()
     balance = process.balance()
     assert balance.dropped == {"too_large": 1}
+    assert len(process.sent["logs"].requests) == 1
     assert not balance.spooled
     assert process.lanes["logs"].is_empty
     assert "refused 1 records of logs" in process.said[-1]
@@ -366,7 +380,7 @@ def test_a_giant_record_does_not_make_the_requests_after_it_larger(parts):
     process = parts()
     process.write(items(1, size=9_000_000))
     process.answer(TOO_LARGE)
-    process.send(most=10)
+    process.sender.send_due()
     assert process.lanes["logs"].limit <= lane_module.MOST_BYTES
 
 

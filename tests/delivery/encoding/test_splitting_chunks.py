@@ -193,6 +193,24 @@ def test_a_giant_resource_is_cut_as_well():
     assert attributes(around[0])["argv"].endswith(MARK)
 
 
+@pytest.mark.parametrize("before", ["", "a"])
+def test_no_character_is_cut_in_two(before):
+    (chunk,) = encode_logs([log(before + "é" * 1_000)]).chunks
+    ((_, record),) = records(requested([truncate(chunk, "logs", 1_000)], "logs"))
+    kept = record.body.string_value.removesuffix(MARK)
+    assert len(kept) > 400
+    assert kept == before + "é" * (len(kept) - len(before))
+
+
+def test_nothing_is_cut_to_less_than_64_bytes():
+    (chunk,) = encode_spans([span({f"k{n}": "x" * 100 for n in range(50)})]).chunks
+    small = truncate(chunk, "traces", chunk.size - 50 * 60)
+    ((_, record),) = records(requested([small], "traces"))
+    for text in attributes(record).values():
+        assert len(text.encode()) == 64
+        assert text.endswith(MARK)
+
+
 def test_what_fits_is_left_as_it_is():
     (chunk,) = encode_logs([log("x" * 1_000)]).chunks
     assert truncate(chunk, "logs", chunk.size) == chunk
