@@ -4,6 +4,7 @@ import os
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from otel_distro.delivery.engine import Engine
@@ -41,6 +42,7 @@ class Pipeline:
     def __init__(self, settings: DeliverySettings, notice: Notice) -> None:
         self.settings = settings
         self._notice = notice
+        self._followers: list[Callable[[], None]] = []
         self._begin()
         _pipelines.add(self)
 
@@ -70,6 +72,10 @@ class Pipeline:
         if not self._stopped:
             self._start()
             self._engine.add_metrics(data)
+
+    def when_started(self, follow: Callable[[], None]) -> None:
+        """Call `follow` each time that threads were started: others can be had then, too."""
+        self._followers.append(follow)
 
     def balance(self) -> dict[Signal, Balance] | None:
         """Return what became of the records of each signal; None where it cannot be had now."""
@@ -188,6 +194,8 @@ class Pipeline:
                     thread.start()
                     self._threads[name] = thread
             self._running = True
+            for follow in self._followers:
+                follow()
         except RuntimeError:
             # No more threads are to be had, or the interpreter is ending. The queue is bounded.
             self._start_again_at = time.monotonic() + _PAUSE_S

@@ -8,7 +8,7 @@ from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import ProcessResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -27,6 +27,7 @@ from otel_distro.providers.cardinality import CardinalityWatch
 from otel_distro.providers.pipeline import OTLP_NAMES, create_pipeline
 from otel_distro.providers.plugins import load_plugin
 from otel_distro.providers.propagation import create_propagator
+from otel_distro.providers.reader import PeriodicReader
 from otel_distro.providers.sampling import create_id_generator, create_sampler
 from otel_distro.providers.views import views
 from otel_distro.resource import create_resource
@@ -120,21 +121,21 @@ def _meter_provider(settings: Settings, resource: Resource, pipeline: Pipeline) 
                 aggregations(settings.metric_histograms),
             )
         )
+    readers: list[MetricReader] = []
+    for part in parts:
+        if isinstance(part, MetricReader):  # as the pull exporters are
+            readers.append(part)
+            continue
+        watched = CardinalityWatch(part)
+        reader = PeriodicReader(watched, settings.metric_interval_ms, settings.metric_timeout_ms)
+        # Where no thread was to be had until then.
+        pipeline.when_started(reader.start)
+        readers.append(reader)
     return sdk.MeterProvider(
         resource=resource,
         views=views(settings.metric_names),
         shutdown_on_exit=False,
-        metric_readers=[
-            # A plugin may be a reader itself, as the pull exporters are.
-            part
-            if isinstance(part, MetricReader)
-            else PeriodicExportingMetricReader(
-                CardinalityWatch(part),
-                export_interval_millis=settings.metric_interval_ms,
-                export_timeout_millis=settings.metric_timeout_ms,
-            )
-            for part in parts
-        ],
+        metric_readers=readers,
     )
 
 

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler
 from opentelemetry.util.types import Attributes
 
 from otel_distro.notices import describe, notice
+from otel_distro.providers.attributes import make_cleaning_safe
 from otel_distro.providers.isolation import LogRecordProcessors, SpanProcessors, name_failure
 from otel_distro.providers.meters import BoundedMeter
 from otel_distro.providers.reentrancy import make_locks_reentrant
@@ -100,6 +101,7 @@ _GO_ON: Final = "the application goes on"
 
 def _prepare() -> None:
     make_locks_reentrant()
+    make_cleaning_safe()
     for name in _LOGGERS:
         filters = logging.getLogger(name).filters
         if _name_failing_exporter not in filters:

@@ -576,7 +576,7 @@ PATCHED = {
     "gevent, patched after a record": (
         [],
         True,
-        "prepare(); emit('early'); time.sleep(0.3); from gevent import monkey\nmonkey.patch_all()\n",
+        "prepare(); emit('early'); time.sleep(0.3)\nfrom gevent.monkey import *; patch_all()\n",
     ),
     "gevent.monkey under opentelemetry-instrument": (["-m", "gevent.monkey"], True, ""),
 }

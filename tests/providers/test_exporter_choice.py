@@ -16,7 +16,6 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from support.instrumented import NO_EXPORT, run_python
 from support.ports import free_ports
 
@@ -195,8 +194,7 @@ def test_the_batches_and_the_interval_are_those_that_were_set():
         assert batch._max_queue_size == 12
         assert batch._max_export_batch_size == 10
         (reader,) = providers.meter_provider._metric_readers
-        assert isinstance(reader, PeriodicExportingMetricReader)
-        assert (reader._export_interval_millis, reader._export_timeout_millis) == (14_000, 1500)
+        assert (reader.interval_ms, reader.timeout_ms) == (14_000, 1500)
 
 
 def test_the_console_exporters_print_what_happens():

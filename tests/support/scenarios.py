@@ -185,7 +185,7 @@ class Ground:
 
     def environment(self, **variables: str) -> dict[str, str]:
         return {
-            "PYTHONPATH": str(TESTS),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH")))),
             "OTEL_SERVICE_NAME": self.service,
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.collector.http,
             # Importing every library takes longer than all the rest.
