@@ -44,7 +44,7 @@ class Engine:
         self._notice = notice
         self._orphans_left = False
         self.accounts = {signal: Account() for signal in SIGNALS}
-        self.spool = Spool(settings.spool, self._drop, notice) if settings.spool else None
+        self.spool = Spool(settings.spool, self.accounts, notice) if settings.spool else None
         self.lanes = {
             signal: Lane(signal, settings.batching[signal], self.spool, self.accounts[signal])
             for signal in SIGNALS
@@ -114,19 +114,23 @@ class Engine:
         with self.lock:
             return self.spool.used_bytes() if self.spool else 0
 
-    def undelivered(self, failed_before: Sequence[int], until: float) -> tuple[bool, bool]:
+    def marks(self) -> list[tuple[int, int]]:
+        """Return what `undelivered` needs to know of now."""
+        return [(route.failed, route.lane.sequence) for route in self.sender.routes]
+
+    def undelivered(self, marks: Sequence[tuple[int, int]], until: float) -> tuple[bool, bool]:
         """Return whether something is still to be delivered, and whether it may be in time.
 
-        `failed_before` are the routes' counts of failed attempts at the start: one that has
-        failed since, or asked to be left alone for longer, is not waited for.
+        Of what came after the `marks` were taken nothing is waited for, and neither for a route
+        that has failed since, or asked to be left alone for longer.
         """
         if not self.lock.acquire(timeout=_LEAST_TIME_S):
             return True, True
         try:
             waiting = [
-                route.failed == before and route.next_try < until
-                for route, before in zip(self.sender.routes, failed_before, strict=True)
-                if not route.lane.is_empty
+                route.failed == failed and route.next_try < until
+                for route, (failed, sequence) in zip(self.sender.routes, marks, strict=True)
+                if route.lane.waits_for(sequence)
             ]
         finally:
             self.lock.release()
@@ -218,16 +222,12 @@ class Engine:
             spooled=lane.spooled,
         )
 
-    def _drop(self, signal: Signal, reason: str, count: int) -> None:
-        self.accounts[signal].drop(reason, count)
-
     def adopt(self) -> bool:
         """Take over what ended processes have left. Return whether there may be more of it."""
         if self.spool is None:
             return False
         with self.lock:
-            for signal, count in self.spool.adopt().items():
-                self.accounts[signal].adopted += count
+            self.spool.adopt(self.settings.endpoints)
             self._orphans_left = not self.spool.may_adopt
         return self._orphans_left
 

@@ -28,12 +28,14 @@ class Load:
     Attributes:
         stored: Where it is on disk, if it is.
         since: When it came, in seconds of the monotonic clock.
+        number: How many came before it.
         tried: Whether it was sent and may have arrived.
     """
 
     chunk: Chunk
     stored: Stored | None
     since: float
+    number: int = 0
     tried: bool = False
 
 
@@ -100,6 +102,13 @@ class Lane:
         """Whether everything was delivered."""
         return not self._fresh.loads and not self.in_hand and not self.spooled
 
+    def waits_for(self, sequence: int) -> bool:
+        """Return whether something is not delivered that came up to then, or is spooled."""
+        fresh = self._fresh.loads
+        if self.in_hand or self.spooled:
+            return True
+        return bool(fresh) and fresh[0].number <= sequence
+
     @property
     def is_stored(self) -> bool:
         """Whether everything that is not delivered is on disk."""
@@ -122,17 +131,22 @@ class Lane:
         elif self._not_stored:
             self._store_the_rest()
         if stored is None or not forget:
-            self._fresh.add(Load(chunk, stored, time.monotonic()))
+            self._fresh.add(Load(chunk, stored, time.monotonic(), self.sequence))
             self._forget_the_oldest()
         return len(self._fresh.loads) == 1 or self.on_the_way >= self.batching.enough or forget
 
     def next_batch(self) -> list[Load]:
-        """Return what to send next: in turn the oldest of the spool, and what is fresh."""
+        """Return what to send next: in turn the oldest of the spool, and what is fresh.
+
+        As long as the endpoint takes nothing, a single chunk asks whether it does.
+        """
         self._fresh_first = not self._fresh_first
         fresh = self._fresh.loads
         if fresh and (self._fresh_first or not self._take_in_hand()):
-            return self._fitting(fresh)
-        return self._fitting(self.in_hand) if self._take_in_hand() else []
+            batch = self._fitting(fresh)
+        else:
+            batch = self._fitting(self.in_hand) if self._take_in_hand() else []
+        return batch if self.open else batch[:1]
 
     def sending(self, batch: list[Load]) -> None:
         """Note that a batch is being sent."""
@@ -173,10 +187,12 @@ class Lane:
 
     def replace(self, load: Load, parts: list[Chunk]) -> None:
         """Send parts of a chunk instead of it."""
-        new = [Load(part, self._write(part, released=False), load.since) for part in parts]
+        new = [Load(part, None, load.since, load.number, load.tried) for part in parts]
+        for one in new:
+            self._store(one, released=False)
         self.settle([load])
-        for part in reversed(new):
-            self._fresh.add(part, first=True)
+        for one in reversed(new):
+            self._fresh.add(one, first=True)
         self._fresh_first = False
 
     def give_up(self) -> None:
@@ -209,7 +225,7 @@ class Lane:
             now = time.monotonic()
             most = self.batching.max_export_batch_size
             self.in_hand = [
-                Load(one.chunk, one.stored, now, one.tried)
+                Load(one.chunk, one.stored, now, tried=one.tried)
                 for one in self._spool.take(self.signal, most, self.limit)
             ]
         return bool(self.in_hand)

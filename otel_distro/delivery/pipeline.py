@@ -5,6 +5,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from otel_distro.delivery.engine import Engine
@@ -120,15 +121,14 @@ class Pipeline:
         self.persist(timeout_s)
         if not self._running or self._expects_more:  # `stop` comes next, and has its own time
             return False
-        routes = engine.sender.routes
-        failed_before = [route.failed for route in routes]
-        for route in routes:
+        marks = engine.marks()
+        for route in engine.sender.routes:
             route.hasten()
         engine.sender.alarm.ring()
-        waiting, hope = engine.undelivered(failed_before, until)
+        waiting, hope = engine.undelivered(marks, until)
         while waiting and hope and not self._is_over(until):
             time.sleep(_LOOK_S)
-            waiting, hope = engine.undelivered(failed_before, until)
+            waiting, hope = engine.undelivered(marks, until)
         if waiting and hope:
             self._ran_out_at = time.monotonic()
         return not waiting
@@ -156,6 +156,7 @@ class Pipeline:
             engine.sender.stop(until)
             self._threads["sender"].join(max(0.0, until - time.monotonic()))
         else:
+            engine.writer.stop()  # the one thread that could be started, perhaps
             engine.writer.drain()
             engine.sender.stop(until)
             engine.sender.run()
@@ -187,7 +188,7 @@ class Pipeline:
             for name, work in ("writer", engine.writer.run), ("sender", engine.send):
                 if name not in self._threads:
                     thread = threading.Thread(
-                        target=without_instrumentation(work),
+                        target=without_instrumentation(partial(self._keep_doing, work)),
                         name=f"blipee-otel {name}",
                         daemon=True,
                     )
@@ -202,6 +203,21 @@ class Pipeline:
         finally:
             self._starting.release()
         return self._running
+
+    def _keep_doing(self, work: Callable[[], None]) -> None:
+        """Do it again where it fails: without it nothing would be delivered any more."""
+        while True:
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - a fault of ours
+                self._notice(
+                    f"delivery {type(error).__name__}",
+                    f"delivery failed ({type(error).__name__}: {error}) and goes on. This is a "
+                    "fault of blipee-otel-distro: please report it.",
+                )
+                time.sleep(_PAUSE_S)
+            else:
+                return
 
     def _begin_patched(self) -> None:
         """Begin again: gevent has replaced threads and locks, and they do not go with the old ones.

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_distro.delivery.alarm import Alarm
-from otel_distro.delivery.encoding import halve, join, truncate
+from otel_distro.delivery.encoding import Chunk, halve, join, truncate
 from otel_distro.delivery.endpoint import Endpoint
 from otel_distro.delivery.faults import Faults
 from otel_distro.delivery.lane import MOST_BYTES, Lane, Load
 from otel_distro.delivery.reasons import REJECTED, TOO_LARGE
+from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.transport import (
     Accepted,
     Outcome,
@@ -166,9 +167,14 @@ class Sender:
         if self._until is not None:
             timeout = min(timeout, max(0.1, self._until - time.monotonic()))
         body = join(load.chunk for load in batch)
+        began = time.monotonic()
         outcome = route.transport.send(body, timeout)
         with self._lock:
             self._conclude(route, batch, outcome, len(body))
+            if isinstance(outcome, Unavailable):
+                # An endpoint that hangs leaves the others as much time as it takes.
+                now = time.monotonic()
+                route.next_try = max(route.next_try, now + (now - began))
 
     def _conclude(self, route: Route, batch: list[Load], outcome: Outcome, size: int) -> None:
         lane, account = route.lane, route.lane.account
@@ -200,12 +206,9 @@ class Sender:
 
     def _make_smaller(self, route: Route, load: Load, cause: str) -> None:
         lane, chunk = route.lane, load.chunk
-        if chunk.count > 1:
-            lane.replace(load, list(halve(chunk, lane.signal)))
-            return
-        smaller = truncate(chunk, lane.signal, max(lane.limit, _HOPELESS_BYTES))
-        if smaller.size < chunk.size:
-            lane.replace(load, [smaller])
+        parts = _smaller(chunk, lane.signal, max(lane.limit, _HOPELESS_BYTES))
+        if parts:
+            lane.replace(load, parts)
             return
         lane.account.drop(TOO_LARGE, chunk.count)
         lane.settle([load])
@@ -248,4 +251,17 @@ class Sender:
         route.next_try = time.monotonic() + pause
         if self._until is not None:
             self._leave_to_the_spool(route)
-        self._faults.failed(route.endpoint.url, route.lane.signal, outcome.cause, route.failures)
+        # What a person has to mend is said at once, not when it is tried again.
+        attempts = route.failures + outcome.slowly
+        self._faults.failed(route.endpoint.url, route.lane.signal, outcome.cause, attempts)
+
+
+def _smaller(chunk: Chunk, signal: Signal, most_bytes: int) -> list[Chunk]:
+    """Return a chunk's halves, or its only record cut; nothing where it cannot be made smaller."""
+    try:
+        if chunk.count > 1:
+            return list(halve(chunk, signal))
+        cut = truncate(chunk, signal, most_bytes)
+    except Exception:  # noqa: BLE001 - of bytes that are none of ours
+        return []
+    return [cut] if cut.size < chunk.size else []

@@ -343,6 +343,12 @@ def test_children_of_multiprocessing_deliver_before_they_end(method, body, happe
 def many_forks(ground):
     ended = ground.run(
         """
+        from importlib.abc import MetaPathFinder
+        class Slow(MetaPathFinder):
+            def find_spec(self, name, *_):
+                if name.startswith("otel_distro.delivery.transport."):
+                    time.sleep(0.3)  # so that there are forks in the middle of it
+        sys.meta_path.insert(0, Slow())
         prepare()
         going = True
         def busy():
@@ -540,14 +546,25 @@ ADD = """
 """
 
 
+# As a library that delivery uses may be.
+CHATTY = """
+    import socket
+    create = socket.getaddrinfo
+    def chatty(*arguments, **more):
+        logging.getLogger("chatty").debug("connecting")
+        return create(*arguments, **more)
+    socket.getaddrinfo = chatty
+"""
+
+
 def at_debug(ground, handlers):
     ended = ground.run(
-        textwrap.dedent(ADD)
+        textwrap.dedent(ADD + CHATTY)
         + HANDLERS[handlers]
         + "logging.getLogger().setLevel(logging.DEBUG)\n"
         + "for one in range(200): emit(one); time.sleep(0.005)\n"
         + "print(telemetry.force_flush(500))\n",
-        OTEL_PYTHON_LOG_LEVEL="debug",
+        OTEL_PYTHON_LOG_HANDLER_LEVEL="debug",
         BLIPEE_OTEL_LOG_LEVEL="debug",
         OTEL_BSP_SCHEDULE_DELAY="100",
         OTEL_BLRP_SCHEDULE_DELAY="100",
@@ -566,6 +583,7 @@ def test_at_debug_with_a_failing_endpoint_no_line_is_about_delivery(handlers, ha
     arrived.exactly_once(range(200))
     own = [name for name in arrived.scopes if name.startswith(("otel_distro", "opentelemetry"))]
     assert not own
+    assert "chatty" not in arrived.scopes
     assert arrived.scopes["app"] == 200
     assert arrived.scopes.total() <= 200 + 200 + 50, arrived.scopes
 

@@ -14,8 +14,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from support.scenarios import Happenings, of, service_of
 
-from otel_distro.delivery import SpoolSettings
+from otel_distro.delivery import SIGNALS, SpoolSettings
 from otel_distro.delivery.encoding import Chunk
+from otel_distro.delivery.ledger import Account
 from otel_distro.delivery.spool import Spool
 from otel_distro.delivery.spool import segment as format_of
 
@@ -458,7 +459,7 @@ def test_what_is_put_aside_has_a_bound(tmp_path):
         (spans,) = files_in(tmp_path)
         flip(spans, 0)
         adopting = spool_in(tmp_path, said)
-        adopting.adopt()
+        adopting.adopt(SIGNALS)
         assert adopting.quarantined == 1
         adopting.close()
     assert len(list((tmp_path / "quarantine").iterdir())) == 16
@@ -466,4 +467,4 @@ def test_what_is_put_aside_has_a_bound(tmp_path):
 
 def spool_in(root, said):
     settings = SpoolSettings(root=root, service="app")
-    return Spool(settings, lambda *_: None, lambda _, text: said.append(text))
+    return Spool(settings, {one: Account() for one in SIGNALS}, lambda _, text: said.append(text))

@@ -62,10 +62,18 @@ class ProcessFolder:
     def remove_if_empty(self) -> None:
         """Let go of the folder, and delete it unless there are segments in it."""
         with suppress(OSError):
-            if not any(self.path.glob(f"*{SUFFIX}")):
+            if self.is_empty:
                 (self.path / _LOCK).unlink(missing_ok=True)
                 self.path.rmdir()
         self.forget()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no segment is in it, as far as can be seen."""
+        try:
+            return not any(self.path.glob(f"*{SUFFIX}"))
+        except OSError:
+            return False
 
     def forget(self) -> None:
         """Let go of the folder, and of nothing else: after a fork the lock is the parent's too."""
@@ -117,14 +125,18 @@ class SpoolFolder:
     def open_segments(
         self, folder: ProcessFolder
     ) -> tuple[list[Segment], list[tuple[Path, str]], list[str]]:
-        """Open what is in an adopted folder, oldest first.
+        """Open what is in an adopted folder.
 
         Returns:
             The segments; files that make no sense, each with a reason; and why others could not
             be opened.
         """
         segments, unreadable, problems = [], [], []
-        for path in sorted(folder.path.glob(f"*{SUFFIX}"), key=_age_of):
+        try:
+            paths = sorted(folder.path.glob(f"*{SUFFIX}"))
+        except OSError as error:  # no more files may be open
+            return [], [], [_reason(error, folder.path)]
+        for path in paths:
             try:
                 segments.append(Segment.open(path))
             except UnreadableSegmentError as error:
@@ -180,7 +192,9 @@ class SpoolFolder:
 def take_over(path: Path) -> ProcessFolder | None:
     """Take over a process' folder, if it has ended and nobody else has."""
     try:
-        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        # Made anew where somebody has removed it: what is there would be nobody's for ever.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        lock = os.open(path / _LOCK, flags, 0o600)
     except OSError:
         # Removed by its owner just now, or by somebody who knew better.
         return None

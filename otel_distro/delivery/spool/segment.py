@@ -70,7 +70,9 @@ class Segment:
     Attributes:
         pending: Telemetry records in it that are not done.
         is_foreign: Whether another process wrote it: nothing is added then.
-        written_s: When it was last written, on this machine's boot clock.
+        first_s: When the first of them was written, on this machine's boot clock.
+        written_s: When the last of them was.
+        read_to: Offset up to which it was read back.
         damaged: Bytes in it that make no sense.
     """
 
@@ -81,7 +83,8 @@ class Segment:
         self.pending = 0
         self.is_foreign = False
         self.damaged = 0
-        self.written_s = boot_clock()
+        self.first_s = self.written_s = boot_clock()
+        self.read_to = _FILE.size
         self._fd = fd
         self._boot_id = boot_id()
 
@@ -127,15 +130,18 @@ class Segment:
     @property
     def is_linked(self) -> bool:
         """Whether the file still has a name: somebody may have removed it."""
-        return os.fstat(self._fd).st_nlink > 0
+        return self.path.exists() if self._fd < 0 else os.fstat(self._fd).st_nlink > 0
 
     @property
     def unwritten_for_s(self) -> float:
         """Seconds since it was last written."""
         return max(0.0, boot_clock() - self.written_s)
 
-    def append(self, chunk: Chunk, *, fsync: bool = False) -> int:
-        """Write a chunk; return its offset. Raises `OSError`, and then nothing was added."""
+    def append(self, chunk: Chunk, *, fsync: bool = False, age_s: float = 0.0) -> int:
+        """Write a chunk of some age; return its offset.
+
+        Raises `OSError`, and then nothing was added.
+        """
         head = _RECORD.pack(
             _MARK,
             NEW,
@@ -143,29 +149,32 @@ class Segment:
             len(chunk.resource),
             len(chunk.scopes),
             chunk.count,
-            time.time(),
-            boot_clock(),
+            time.time() - age_s,
+            boot_clock() - age_s,
             0,
         )
         checksum = _checksum(head, chunk.resource, chunk.scopes)
         offset = self.size
         self._write(head[:-4] + checksum + chunk.resource + chunk.scopes)
         if fsync:
-            os.fdatasync(self._fd)
+            self._confirm(offset)
         self.pending += chunk.count
         self.written_s = boot_clock()
         return offset
 
     def _survey(self) -> None:
         self.size = offset = _FILE.size
+        now = boot_clock()
         for place in self._all_places(_FILE.size):
             self._note_damage(offset, place.offset)
             self.size = offset = place.offset + place.size
             if place.state != DONE:
+                # They are in the order in which they were written.
+                self.written_s = now - place.age_s
+                if not self.pending:
+                    self.first_s = self.written_s
                 self.pending += place.count
-                # The last one is the youngest.
-                self.written_s = boot_clock() - place.age_s
-        self._note_damage(offset, os.fstat(self._fd).st_size)
+        self._note_damage(offset, os.fstat(self._file()).st_size)
 
     def _note_damage(self, offset: int, end: int) -> None:
         """Note that nothing between these makes sense, apart perhaps from how much it was."""
@@ -177,7 +186,7 @@ class Segment:
 
     def read(self, place: Place) -> Chunk | None:
         """Return the chunk; None where its bytes are not what was written."""
-        record = os.pread(self._fd, place.size, place.offset)
+        record = os.pread(self._file(), place.size, place.offset)
         if len(record) < place.size:
             return None
         head, payload = record[: _RECORD.size], record[_RECORD.size :]
@@ -191,7 +200,7 @@ class Segment:
         return (place for place in self._all_places(offset) if place.state != DONE)
 
     def _all_places(self, offset: int) -> Iterator[Place]:
-        end = os.fstat(self._fd).st_size
+        end = os.fstat(self._file()).st_size
         while offset + _RECORD.size <= end:
             place = self._place(offset, end)
             if place is None or not self._is_sound(place, end):
@@ -213,13 +222,13 @@ class Segment:
         after = place.offset + place.size
         return (
             after == end
-            or os.pread(self._fd, len(_MARK), after) == _MARK
+            or os.pread(self._file(), len(_MARK), after) == _MARK
             or self.read(place) is not None
         )
 
     def _next_place(self, offset: int, end: int) -> Place | None:
         """Return the next record that is whole, after one that makes no sense."""
-        rest = os.pread(self._fd, min(end - offset, _LARGEST), offset)
+        rest = os.pread(self._file(), min(end - offset, _LARGEST), offset)
         at = rest.find(_MARK, 1)
         while 0 <= at <= len(rest) - _RECORD.size:
             place = self._place(offset + at, end)
@@ -230,11 +239,11 @@ class Segment:
         return None
 
     def _head(self, offset: int) -> tuple[bytes, int, int, int, int, int, float, float, int]:
-        return _RECORD.unpack(os.pread(self._fd, _RECORD.size, offset))
+        return _RECORD.unpack(os.pread(self._file(), _RECORD.size, offset))
 
     def mark(self, offset: int, state: int) -> None:
         """Change the state of the chunk at `offset`. Raises `OSError`."""
-        os.pwrite(self._fd, bytes((state,)), offset + _STATE_AT)
+        os.pwrite(self._file(), bytes((state,)), offset + _STATE_AT)
 
     def settle(self, offset: int, count: int) -> None:
         """Mark a chunk of `count` records as done."""
@@ -245,7 +254,7 @@ class Segment:
     def reset(self) -> None:
         """Begin anew: all of it is done."""
         with suppress(OSError):
-            os.ftruncate(self._fd, _FILE.size)
+            os.ftruncate(self._file(), _FILE.size)
             self.size = _FILE.size
 
     def remove(self) -> None:
@@ -254,6 +263,16 @@ class Segment:
         with suppress(OSError):
             self.path.unlink()
 
+    def rest(self) -> None:
+        """Close the file until it is used again."""
+        self.close()
+
+    def _file(self) -> int:
+        """Return the open file. Raises `OSError`."""
+        if self._fd < 0:
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return self._fd
+
     def close(self) -> None:
         """Close the file. A second call does nothing."""
         fd, self._fd = self._fd, -1
@@ -261,11 +280,20 @@ class Segment:
             with suppress(OSError):
                 os.close(fd)
 
+    def _confirm(self, offset: int) -> None:
+        try:
+            os.fdatasync(self._file())
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._fd, offset)
+            self.size = offset
+            raise
+
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
         try:
             while view:
-                written = os.pwrite(self._fd, view, self.size + len(data) - len(view))
+                written = os.pwrite(self._file(), view, self.size + len(data) - len(view))
                 view = view[written:]
         except OSError:
             with suppress(OSError):
@@ -292,6 +320,11 @@ def _parse_header(header: bytes, name: str) -> tuple[Signal, bytes]:
     if signal >= len(SIGNALS) or not name.startswith(SIGNALS[signal]):
         raise UnreadableSegmentError("its header is damaged")
     return SIGNALS[signal], booted
+
+
+def record_size(chunk: Chunk) -> int:
+    """Return how many bytes a chunk takes in a file."""
+    return _RECORD.size + chunk.size
 
 
 def _is_likely(resource: int, scopes: int, count: int) -> bool:

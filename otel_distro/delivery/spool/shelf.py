@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_distro.delivery.encoding import Chunk
+from otel_distro.delivery.ledger import Account
 from otel_distro.delivery.reasons import CORRUPT, EXPIRED, SPOOL_FULL
 from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.spool.folder import UnusableFolderError
-from otel_distro.delivery.spool.segment import NEW, TRIED, Place, Segment
+from otel_distro.delivery.spool.segment import TRIED, Place, Segment
 
 # Of a segment that has to go, the share of bytes that may be written again because they are
 # failures.
 _CARRIED: Final = 0.5
-
-Drop = Callable[[Signal, str, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,62 +49,68 @@ class Shelf:
     def __init__(
         self,
         signal: Signal,
+        account: Account,
         create: Callable[[Signal], Segment],
         retention_s: float,
-        drop: Drop,
         set_aside: Callable[[Segment], None],
     ) -> None:
         self.signal: Signal = signal
         self._create = create
         self._retention_s = retention_s
-        self._drop = drop
+        self._account = account
         self._set_aside = set_aside
         self._on_the_way: list[Segment] = []
         self._released: deque[Segment] = deque()
         self._in_hand: Segment | None = None
-        self._read_to = 0
+        self._left = 0
 
     @property
     def spooled(self) -> int:
-        """Records in released segments."""
-        return sum(segment.pending for segment in self._released)
+        """Records in released segments, or in what was released when it was closed."""
+        return self._left + sum(segment.pending for segment in self._released)
 
     @property
     def oldest_s(self) -> float | None:
         """When the oldest segment that may go was written; None where there is none."""
         return next((segment.written_s for segment in self._evictable()), None)
 
-    def write(self, chunk: Chunk, *, released: bool, largest: int, fsync: bool) -> Stored:
-        """Write a chunk. Raises `OSError`."""
+    def write(
+        self, chunk: Chunk, *, released: bool, largest: int, fsync: bool, age_s: float = 0.0
+    ) -> Stored:
+        """Write a chunk. Raises `OSError` and `UnusableFolderError`."""
         segments = self._released if released else self._on_the_way
         target = segments[-1] if segments else None
         if target is None or target.is_foreign or target.size >= largest or not target.is_linked:
             target = self._create(self.signal)
             segments.append(target)
-        return Stored(target, target.append(chunk, fsync=fsync), chunk.count)
+        return Stored(target, target.append(chunk, fsync=fsync, age_s=age_s), chunk.count)
 
     def release(self) -> None:
         """Forget what is on its way: from now on it is read back."""
         for segment in self._on_the_way:
             if segment.pending:
+                if self._released and self._released[-1] is not self._in_hand:
+                    # An endpoint that comes and goes makes many of them.
+                    self._released[-1].rest()
                 self._released.append(segment)
             else:
                 segment.remove()
         self._on_the_way.clear()
 
     def adopt(self, segments: list[Segment]) -> None:
-        """Take what another process left: it is older than what is here."""
-        if self._in_hand is None:
-            self._read_to = 0
-            self._released.extendleft(reversed(segments))
-        else:
-            self._released.extend(segments)
+        """Take what other processes left, in this order: it is older than what is here."""
+        for segment in segments[1:]:
+            segment.rest()
+        self._released.extendleft(reversed(segments))
 
     def take(self, most_records: int, most_bytes: int) -> list[Replayed]:
         """Read back the oldest released chunks. They are in hand until `put_down`."""
         while self._released:
             segment = self._released[0]
-            taken = self._read(segment, most_records, most_bytes)
+            try:
+                taken = self._read(segment, most_records, most_bytes)
+            except OSError:  # of a disk that fails, or of a file that is gone
+                taken = []
             if taken:
                 self._in_hand = segment
                 return taken
@@ -115,7 +120,7 @@ class Shelf:
     def put_down(self) -> None:
         """End what `take` began: its chunks are settled, or will be taken by somebody else."""
         segment, self._in_hand = self._in_hand, None
-        if segment is not None and segment.pending == 0 and self._read_to >= segment.size:
+        if segment is not None and segment.pending == 0 and segment.read_to >= segment.size:
             self._finish(segment)
 
     def settle(self, stored: Stored) -> None:
@@ -129,33 +134,29 @@ class Shelf:
                 self._on_the_way.remove(segment)
                 segment.remove()
 
-    def evict(self) -> bool:
-        """Give up the oldest segment, failures last. Return whether there was one."""
+    def evict(self) -> int:
+        """Give up the oldest segment, failures last. Return how many bytes it had."""
         segment = next(self._evictable(), None)
         if segment is None:
-            return False
-        if segment is self._released[0]:
-            self._read_to = 0
+            return 0
         self._released.remove(segment)
         reason = EXPIRED if segment.unwritten_for_s > self._retention_s else SPOOL_FULL
         kept = self._carry_over(segment) if reason == SPOOL_FULL else 0
-        self._drop(self.signal, reason, segment.pending - kept)
+        self._account.drop(reason, segment.pending - kept)
         segment.remove()
-        return True
+        return segment.size
 
-    def close(self) -> list[Segment]:
-        """Close all files; delete those that nobody needs. Return what remains."""
+    def close(self) -> None:
+        """Close all files; delete those that nobody needs."""
         self._rescue()
-        remaining = []
+        self._left = self.spooled
         for segment in (*self._released, *self._on_the_way):
             if segment.pending:
-                remaining.append(segment)
                 segment.close()
             else:
                 self._part_with(segment)
         self._released.clear()
         self._on_the_way.clear()
-        return remaining
 
     def abandon(self) -> None:
         """Close all files and leave them as they are."""
@@ -167,13 +168,12 @@ class Shelf:
 
     def _read(self, segment: Segment, most_records: int, most_bytes: int) -> list[Replayed]:
         taken: list[Replayed] = []
-        offset = max(self._read_to, segment.start)
-        for place in segment.places(offset):
+        for place in segment.places(segment.read_to):
             most_records -= place.count
             most_bytes -= place.size
             if taken and (most_records < 0 or most_bytes < 0):
                 break
-            self._read_to = place.offset + place.size
+            segment.read_to = place.offset + place.size
             chunk = self._usable(segment, place)
             if chunk is not None:
                 stored = Stored(segment, place.offset, place.count)
@@ -185,15 +185,14 @@ class Shelf:
         chunk = None if expired else segment.read(place)
         if chunk is None:
             segment.settle(place.offset, place.count)
-            self._drop(self.signal, EXPIRED if expired else CORRUPT, place.count)
+            self._account.drop(EXPIRED if expired else CORRUPT, place.count)
             segment.damaged += 0 if expired else place.size
         return chunk
 
     def _finish(self, segment: Segment) -> None:
         # What is still pending is known to be there, and cannot be read.
-        self._drop(self.signal, CORRUPT, segment.pending)
+        self._account.drop(CORRUPT, segment.pending)
         self._released.remove(segment)
-        self._read_to = 0
         self._part_with(segment)
 
     def _part_with(self, segment: Segment) -> None:
@@ -225,10 +224,13 @@ class Shelf:
             if chunk is None:
                 continue
             try:
-                stored = self.write(chunk, released=True, largest=segment.size, fsync=False)
-            except OSError:
+                stored = self.write(
+                    chunk, released=True, largest=segment.size, fsync=False, age_s=place.age_s
+                )
+                if place.state == TRIED:
+                    stored.segment.mark(stored.offset, TRIED)
+            except (OSError, UnusableFolderError):
                 break
-            stored.segment.mark(stored.offset, place.state or NEW)
             room -= place.size
             kept += place.count
         return kept

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Final
 
 from otel_distro.delivery.encoding import Chunk
+from otel_distro.delivery.ledger import Account
 from otel_distro.delivery.model import SpoolSettings
-from otel_distro.delivery.signal import SIGNALS, Signal
+from otel_distro.delivery.reasons import SPOOL_FULL
+from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.spool.folder import (
-    SUFFIX,
     ProcessFolder,
     SpoolFolder,
     UnusableFolderError,
+    services,
 )
-from otel_distro.delivery.spool.segment import Segment
-from otel_distro.delivery.spool.shelf import Drop, Replayed, Shelf, Stored
+from otel_distro.delivery.spool.segment import Segment, record_size
+from otel_distro.delivery.spool.shelf import Replayed, Shelf, Stored
 
 # Files are open as long as they are needed: so many at most, where nothing can be delivered.
 _SEGMENTS: Final = 32
@@ -38,17 +40,21 @@ class Spool:
         quarantined: Files that were damaged, or none of ours, and were set aside.
     """
 
-    def __init__(self, settings: SpoolSettings, drop: Drop, notice: Notice) -> None:
+    def __init__(
+        self, settings: SpoolSettings, accounts: Mapping[Signal, Account], notice: Notice
+    ) -> None:
         self.settings = settings
-        self._drop = drop
+        self._accounts = accounts
         self._notice = notice
         self._folder = SpoolFolder(settings.root, settings.service)
         self._own: ProcessFolder | None = None
         self._adopted: list[ProcessFolder] = []
         self._number = 0
         self._shelves: Mapping[Signal, Shelf] = {
-            signal: Shelf(signal, self._create_segment, settings.retention_s, drop, self._set_aside)
-            for signal in SIGNALS
+            signal: Shelf(
+                signal, account, self._create_segment, settings.retention_s, self._set_aside
+            )
+            for signal, account in accounts.items()
         }
         self.quarantined = 0
         self._largest = max(settings.max_bytes // _SEGMENTS, _SMALLEST_SEGMENT)
@@ -61,7 +67,7 @@ class Spool:
         if time.monotonic() < self._failed_until:
             return None
         try:
-            if not self._make_room(chunk.size):
+            if not self._make_room(record_size(chunk)):
                 return None
             stored = self._shelves[signal].write(
                 chunk, released=released, largest=self._largest, fsync=self.settings.fsync
@@ -69,7 +75,7 @@ class Spool:
         except (OSError, UnusableFolderError) as error:
             self._fail(error)
             return None
-        self._used += chunk.size
+        self._used += record_size(chunk)
         return stored
 
     def try_again(self) -> None:
@@ -108,29 +114,33 @@ class Spool:
         """Whether there is room for more of what others left behind: each holds files open."""
         return len(self._adopted) < _MOST_ADOPTED
 
-    def adopt(self) -> dict[Signal, int]:
-        """Take over what processes of this service left behind; return how many records."""
-        for folder in self._adopted[:]:
-            if not any(folder.path.glob(f"*{SUFFIX}")):
-                folder.remove_if_empty()
-                self._adopted.remove(folder)
-        found = dict.fromkeys(SIGNALS, 0)
-        if not self.may_adopt:
-            return found
-        for folder in self._folder.adopt():
+    def adopt(self, signals: Iterable[Signal]) -> None:
+        """Take over what processes of this service left behind. Does not raise."""
+        self._let_go_of_what_is_done()
+        found: list[Segment] = []
+        while self.may_adopt and (folder := next(self._folder.adopt(), None)) is not None:
+            self._adopted.append(folder)
             segments, unreadable, problems = self._folder.open_segments(folder)
             for path, why in unreadable:
                 self._quarantine(path, why)
             for problem in problems:
                 self._notice("spool file", f"a spool file is left where it is: {problem}.")
-            for signal in SIGNALS:
-                of_signal = [segment for segment in segments if segment.signal == signal]
-                self._shelves[signal].adopt(of_signal)
-                found[signal] += sum(segment.pending for segment in of_signal)
-            self._adopted.append(folder)
-            if not self.may_adopt:
-                break
-        return found
+            found += segments
+        # Files are numbered in the order in which they were begun, in each process.
+        found.sort(key=lambda segment: (segment.first_s, segment.path.name))
+        for signal in signals:
+            of_signal = [segment for segment in found if segment.signal == signal]
+            self._shelves[signal].adopt(of_signal)
+            self._accounts[signal].adopted += sum(segment.pending for segment in of_signal)
+        for segment in found:
+            if segment.signal not in signals:
+                segment.close()  # of a signal that goes nowhere now
+
+    def _let_go_of_what_is_done(self) -> None:
+        for folder in self._adopted[:]:
+            if folder.is_empty:
+                folder.remove_if_empty()
+                self._adopted.remove(folder)
 
     def close(self) -> None:
         """Close all files. What remains is taken over by the next process of the service."""
@@ -175,14 +185,15 @@ class Spool:
     def _make_room(self, size: int) -> bool:
         bound = self.settings.max_bytes
         while self.used_bytes() + size > bound:
-            if not self._evict():
+            freed = self._evict() or self._evict_of_others()
+            if not freed:
                 self._notice(
                     "spool full",
                     f"the spool {self.settings.root} is full ({bound / 1024 / 1024:.0f} MiB) of "
                     "what other processes hold; telemetry is kept in memory only.",
                 )
                 return False
-            self._looked_at = float("-inf")
+            self._used -= freed
         return True
 
     def used_bytes(self) -> int:
@@ -193,11 +204,28 @@ class Spool:
             self._looked_at = now
         return self._used
 
-    def _evict(self) -> bool:
+    def _evict(self) -> int:
         ages = {
             shelf: age for shelf in self._shelves.values() if (age := shelf.oldest_s) is not None
         }
-        return bool(ages) and min(ages, key=lambda shelf: ages[shelf]).evict()
+        return min(ages, key=lambda shelf: ages[shelf]).evict() if ages else 0
+
+    def _evict_of_others(self) -> int:
+        """Delete what an ended process of another service left: nobody may ever come for it."""
+        for service in services(self.settings.root):
+            for folder in service.adopt():
+                segments, _, _ = service.open_segments(folder)
+                freed = 0
+                for segment in segments:
+                    account = self._accounts[segment.signal]
+                    account.adopted += segment.pending
+                    account.drop(SPOOL_FULL, segment.pending)
+                    freed += segment.size
+                    segment.remove()
+                folder.remove_if_empty()
+                if freed:
+                    return freed
+        return 0
 
     def _fail(self, error: Exception) -> None:
         self._failed_until = time.monotonic() + _PAUSE_S

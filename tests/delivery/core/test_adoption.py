@@ -178,7 +178,6 @@ def test_nothing_remains_on_disk_when_all_is_delivered(parts, left, tmp_path):
     assert list((tmp_path / "spool" / "shop").iterdir()) == []
 
 
-@pytest.mark.xfail(reason="each folder is put before those that were found before it")
 def test_an_older_process_s_records_go_first(parts, left, tmp_path):
     numbers = []
     for age in (3000, 2000, 1000):
@@ -194,7 +193,6 @@ def test_an_older_process_s_records_go_first(parts, left, tmp_path):
     assert process.sent["logs"].arrived == numbers
 
 
-@pytest.mark.xfail(reason="they are ordered by the time of the last mark, not by their number")
 def test_segments_of_one_process_go_in_the_order_they_were_written(parts, monkeypatch):
     """Marking what was sent touches a file: its time says nothing of its age."""
     monkeypatch.setattr(spool_module, "_SMALLEST_SEGMENT", 300)
@@ -226,7 +224,6 @@ def test_adopted_records_join_what_is_in_hand(parts, left):
     process.adds_up()
 
 
-@pytest.mark.xfail(reason="a look for orphans has the first segment read from its start")
 def test_a_disk_that_takes_no_marks_costs_no_more_than_duplicates(parts, left, disk):
     """What was delivered and could not be marked is not delivered twice by the same process."""
     process = parts(max_export_batch_size=2)
@@ -259,7 +256,6 @@ def test_more_folders_than_files_may_be_open(parts, tmp_path):
     process.adds_up()
 
 
-@pytest.mark.xfail(reason="segments are ordered by the time of the last mark")
 @settings(max_examples=40, deadline=None)
 @given(steps=st.lists(st.sampled_from(["write", "fail", "send", "die", "adopt"]), max_size=30))
 def test_what_is_spooled_is_delivered_oldest_first_by_whomever(tmp_path_factory, steps):

@@ -151,7 +151,6 @@ def test_what_the_disk_refuses_is_not_in_the_file(segment, disk):
     assert [one for one, _ in of(segment)] == [chunk(50), chunk(60)]
 
 
-@pytest.mark.xfail(reason="what was written before fsync failed stays in the file")
 def test_what_the_disk_does_not_confirm_is_not_in_the_file(segment, monkeypatch):
     segment.append(chunk(50), fsync=True)
 

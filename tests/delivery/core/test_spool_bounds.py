@@ -122,7 +122,9 @@ def test_what_is_in_hand_is_not_evicted(full):
     for _ in range(200):
         process.write(items(8, size=100))
     process.send()
-    assert process.sent["logs"].arrived.count(first[0]) == 2
+    arrived = process.sent["logs"].arrived
+    assert set(first) <= set(arrived)
+    assert arrived.count(arrived[0]) == 2, "what was sent without an answer"
     process.adds_up()
 
 
@@ -180,7 +182,6 @@ class TestRetention:
         assert process.balance().dropped == {"expired": 21}
         process.adds_up()
 
-    @pytest.mark.xfail(reason="a failure that is written again is as young as if it were new")
     def test_failures_that_stayed_when_others_went_grow_old_too(self, full, later):
         process = full(retention_s=1000.0)
         process.write(items(8, size=100, failed=True))
