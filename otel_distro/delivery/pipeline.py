@@ -255,6 +255,7 @@ class Pipeline:
         # Not collected: to close a gRPC channel of the parent may hang.
         _inherited.append(self._engine)
         self._begin()
+        self._engine.sender.leave_orphans()
 
 
 def _counted(counts: dict[str, int]) -> str:

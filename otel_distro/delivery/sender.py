@@ -101,6 +101,11 @@ class Sender:
             if not self.send_due() and not self._rest():
                 return
 
+    def leave_orphans(self) -> None:
+        """Let the parent look for what others have left: a child that ends soon would resend it."""
+        self._adopt_at = time.monotonic() + _ADOPTION_S
+        self._ending = True
+
     def stop(self, until: float) -> None:
         """Have `run` end when there is nothing to send, or at `until` (monotonic clock)."""
         # By a signal's handler, too: the thread it interrupts may hold the lock.

@@ -1,7 +1,14 @@
 """Values that the SDK cannot clean are altered, and no call of the application raises."""
 
+from types import MappingProxyType
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.attributes import BoundedAttributes
 from support.instrumented import NO_EXPORT, run_python
+
+from otel_distro.providers import attributes as safe
 
 HOSTILE = """
 class Raises:
@@ -81,3 +88,24 @@ def test_a_thousand_bad_values_of_one_kind_are_one_line():
     )
     (line,) = done.stderr.splitlines()
     assert "Invalid type" in line
+
+
+PLAIN = st.one_of(st.text(), st.integers(), st.booleans(), st.floats(allow_nan=False))
+VALUES = st.one_of(PLAIN, st.lists(PLAIN), st.none(), st.binary())
+
+
+@given(
+    items=st.dictionaries(st.text(), VALUES, max_size=6),
+    maxlen=st.sampled_from([None, 0, 3, 128]),
+    limit=st.sampled_from([None, 0, 5]),
+    proxy=st.booleans(),
+)
+def test_what_is_taken_as_it_is_is_what_the_sdk_makes_of_it(items, maxlen, limit, proxy):
+    given_items = MappingProxyType(items) if proxy else items
+
+    def made(set_items):
+        attributes = BoundedAttributes(maxlen, None, immutable=False, max_value_len=limit)
+        set_items(attributes, given_items)
+        return list(attributes.items()), attributes.dropped
+
+    assert made(safe._set_all) == made(safe._set_items)

@@ -343,12 +343,6 @@ def test_children_of_multiprocessing_deliver_before_they_end(method, body, happe
 def many_forks(ground):
     ended = ground.run(
         """
-        from importlib.abc import MetaPathFinder
-        class Slow(MetaPathFinder):
-            def find_spec(self, name, *_):
-                if name.startswith("otel_distro.delivery.transport."):
-                    time.sleep(0.3)  # so that there are forks in the middle of it
-        sys.meta_path.insert(0, Slow())
         prepare()
         going = True
         def busy():
@@ -375,7 +369,13 @@ def many_forks(ground):
         say(sum(os.waitpid(child, 0)[1] for child in children))
         going = False
         thread.join()
-        """
+        # Not in the middle of sending what the children have left.
+        telemetry.force_flush(20_000)
+        os._exit(0)
+        """,
+        # A child that ends in the middle of sending has it sent again.
+        OTEL_BSP_SCHEDULE_DELAY="60000",
+        OTEL_BLRP_SCHEDULE_DELAY="60000",
     )
     ground.deliver()
     return ended
@@ -393,6 +393,35 @@ def test_fifty_forks_a_second_block_double_and_lose_nothing(happened, arrived):
         assert Counter({one: n for one, n in there.items() if one not in young}) == expected
         assert max([1, *(there[one] for one in young)]) == 1
     print(f"{len(parent)} of the parent meanwhile; of the last moment {len(young)} of 100 arrived")
+
+
+def forked_in_an_import(ground):
+    return ground.run(
+        """
+        from importlib.abc import MetaPathFinder
+        class Slow(MetaPathFinder):
+            def find_spec(self, name, *_):
+                if name.startswith("otel_distro.delivery.transport."):
+                    importing.set()
+                    time.sleep(0.5)
+        importing = threading.Event()
+        prepare()
+        sys.meta_path.insert(0, Slow())
+        emit("parent")
+        importing.wait()
+        child = os.fork()
+        if not child:
+            emit("child")
+            os._exit(not telemetry.force_flush(10_000))
+        say(os.waitpid(child, 0)[1])
+        """
+    )
+
+
+@of(forked_in_an_import)
+def test_a_child_forked_in_the_middle_of_an_import_of_ours_delivers(happened, arrived):
+    assert happened.out == "0\n", happened.err
+    arrived.exactly_once(["parent", "child"])
 
 
 def with_subprocesses(ground):

@@ -425,7 +425,8 @@ def test_a_file_of_another_user_is_left_where_it_is(tmp_path):
     os.chown(spans, 12345, 12345)
     before = spans.read_bytes()
     adopting = spool_in(tmp_path, said)
-    assert adopting.adopt() == {"traces": 0, "metrics": 0, "logs": 3}
+    adopting.adopt(SIGNALS)
+    assert [adopting._accounts[signal].adopted for signal in SIGNALS] == [0, 0, 3]
     assert spans.read_bytes() == before
     assert adopting.quarantined == 0
     (line,) = said
@@ -444,7 +445,8 @@ def test_a_link_in_the_spool_is_not_followed(tmp_path):
     elsewhere = spans.rename(tmp_path / spans.name)
     spans.symlink_to(elsewhere)
     adopting = spool_in(tmp_path / "spool", said)
-    assert adopting.adopt()["traces"] == 0
+    adopting.adopt(SIGNALS)
+    assert adopting._accounts["traces"].adopted == 0
     assert elsewhere.exists()
     assert len(said) == 1
     adopting.close()

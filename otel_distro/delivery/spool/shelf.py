@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,9 +90,10 @@ class Shelf:
         """Forget what is on its way: from now on it is read back."""
         for segment in self._on_the_way:
             if segment.pending:
-                if self._released and self._released[-1] is not self._in_hand:
+                last = self._released[-1] if self._released else None
+                if last is not None and last is not self._in_hand and last.is_linked:
                     # An endpoint that comes and goes makes many of them.
-                    self._released[-1].rest()
+                    last.rest()
                 self._released.append(segment)
             else:
                 segment.remove()
@@ -205,15 +207,16 @@ class Shelf:
         """Write once more what is in files that somebody has removed: nobody would find it."""
         for segment in (*self._released, *self._on_the_way):
             if segment.pending and not segment.is_linked:
-                for place in segment.places(segment.start):
-                    chunk = segment.read(place)
-                    if chunk is None:
-                        continue
-                    try:
-                        self.write(chunk, released=True, largest=segment.size, fsync=False)
-                    except (OSError, UnusableFolderError):
-                        return
-                    segment.settle(place.offset, place.count)
+                # One that rests is gone with its name.
+                with suppress(OSError, UnusableFolderError):
+                    self._write_again(segment)
+
+    def _write_again(self, segment: Segment) -> None:
+        for place in segment.places(segment.start):
+            chunk = segment.read(place)
+            if chunk is not None:
+                self.write(chunk, released=True, largest=segment.size, fsync=False)
+                segment.settle(place.offset, place.count)
 
     def _carry_over(self, segment: Segment) -> int:
         kept, room = 0, int(segment.size * _CARRIED)
