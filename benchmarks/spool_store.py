@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from otel_distro.delivery.encoding import Chunk
-from otel_distro.delivery.spool.segment import DONE, Segment
+from otel_distro.delivery.spool.layout import DONE
+from otel_distro.delivery.spool.segment import Segment
 
 _CHUNKS = 2000
 _ROUNDS = 5

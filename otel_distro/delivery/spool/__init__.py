@@ -1,6 +1,6 @@
 """What could not be delivered, on disk."""
 
-from otel_distro.delivery.spool.segment import NEW, TRIED
+from otel_distro.delivery.spool.layout import NEW, TRIED
 from otel_distro.delivery.spool.shelf import Stored
 from otel_distro.delivery.spool.spool import Spool
 

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from otel_distro.delivery.signal import Signal
-from otel_distro.delivery.spool.segment import Segment, UnreadableSegmentError
+from otel_distro.delivery.spool.layout import UnreadableSegmentError
+from otel_distro.delivery.spool.segment import Segment
 
 SUFFIX: Final = ".otlp"
 _LOCK: Final = "lock"

@@ -9,7 +9,8 @@ from pathlib import Path
 from otel_distro.delivery.signal import SIGNALS, Signal
 from otel_distro.delivery.spool.clock import boot_clock
 from otel_distro.delivery.spool.folder import SUFFIX, SpoolFolder, services, take_over
-from otel_distro.delivery.spool.segment import Segment, UnreadableSegmentError
+from otel_distro.delivery.spool.layout import UnreadableSegmentError
+from otel_distro.delivery.spool.segment import Segment
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,67 +1,31 @@
-r"""One file of the spool: encoded records in the order they came, each with a mark of its state.
-
-    file    = header record*
-    header  = "BLIPEEOTEL" version:u16 signal:u8 reserved:u8 boot_id:16
-    record  = "\xb1\x5e" state:u8 flags:u8 resource:u32 scopes:u32 count:u32 wall:f64 boot:f64
-              checksum:u32 resource-bytes scopes-bytes
-
-Little-endian. The checksum (CRC-32) covers everything but the state, which is the one byte that
-changes. The bytes are OTLP protobuf as it is sent, so that replaying decodes nothing.
-"""
+"""One file of the spool: encoded records in the order they came, each with a mark of its state."""
 
 import errno
 import os
 import struct
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from otel_distro.delivery.encoding import Chunk
 from otel_distro.delivery.signal import SIGNALS, Signal
 from otel_distro.delivery.spool.clock import boot_clock, boot_id
-
-VERSION: Final = 1
-_FILE: Final = struct.Struct("<10sHBB16s")
-_MAGIC: Final = b"BLIPEEOTEL"
-_RECORD: Final = struct.Struct("<2sBBIIIddI")
-_MARK: Final = b"\xb1\x5e"
-_STATE_AT: Final = 2
-_CHECKED: Final = slice(3, _RECORD.size - 4)
-_LARGEST: Final = 1 << 30
-
-# One flipped bit makes nothing DONE; what is neither is taken for NEW.
-NEW: Final = 0
-TRIED: Final = 1
-DONE: Final = 0xFF
-
-
-class UnreadableSegmentError(Exception):
-    """The file is none of ours, or of a version that we do not know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a chunk is in a segment, and what is known of it without reading it.
-
-    Attributes:
-        offset: Of its record, in bytes from the start of the file.
-        size: Bytes of the whole record.
-        count: Telemetry records in it.
-        errors: Whether these hold failures.
-        state: NEW, TRIED (sent, no answer known) or DONE.
-        age_s: Seconds since it was written.
-    """
-
-    offset: int
-    size: int
-    count: int
-    errors: bool
-    state: int
-    age_s: float
+from otel_distro.delivery.spool.layout import (
+    DONE,
+    FILE,
+    LARGEST,
+    MAGIC,
+    MARK,
+    NEW,
+    RECORD,
+    STATE_AT,
+    VERSION,
+    Place,
+    checksum_of,
+    is_likely,
+    parse_header,
+)
 
 
 class Segment:
@@ -84,7 +48,7 @@ class Segment:
         self.is_foreign = False
         self.damaged = 0
         self.first_s = self.written_s = boot_clock()
-        self.read_to = _FILE.size
+        self.read_to = FILE.size
         self._fd = fd
         self._boot_id = boot_id()
 
@@ -94,7 +58,7 @@ class Segment:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         segment = cls(path, fd, signal)
         try:
-            segment._write(_FILE.pack(_MAGIC, VERSION, SIGNALS.index(signal), 0, boot_id()))
+            segment._write(FILE.pack(MAGIC, VERSION, SIGNALS.index(signal), 0, boot_id()))
         except OSError:
             segment.remove()
             raise
@@ -112,7 +76,7 @@ class Segment:
             raise PermissionError(errno.EPERM, "it belongs to another user")
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            signal, booted = _parse_header(os.pread(fd, _FILE.size, 0), path.name)
+            signal, booted = parse_header(os.pread(fd, FILE.size, 0), path.name)
             segment = cls(path, fd, signal)
             segment._boot_id = booted
             segment.is_foreign = True
@@ -125,7 +89,7 @@ class Segment:
     @property
     def start(self) -> int:
         """Offset of the first record."""
-        return _FILE.size
+        return FILE.size
 
     @property
     def is_linked(self) -> bool:
@@ -142,8 +106,8 @@ class Segment:
 
         Raises `OSError`, and then nothing was added.
         """
-        head = _RECORD.pack(
-            _MARK,
+        head = RECORD.pack(
+            MARK,
             NEW,
             int(chunk.errors),
             len(chunk.resource),
@@ -153,7 +117,7 @@ class Segment:
             boot_clock() - age_s,
             0,
         )
-        checksum = _checksum(head, chunk.resource, chunk.scopes)
+        checksum = checksum_of(head, chunk.resource, chunk.scopes)
         offset = self.size
         self._write(head[:-4] + checksum + chunk.resource + chunk.scopes)
         if fsync:
@@ -163,9 +127,9 @@ class Segment:
         return offset
 
     def _survey(self) -> None:
-        self.size = offset = _FILE.size
+        self.size = offset = FILE.size
         now = boot_clock()
-        for place in self._all_places(_FILE.size):
+        for place in self._all_places(FILE.size):
             self._note_damage(offset, place.offset)
             self.size = offset = place.offset + place.size
             if place.state != DONE:
@@ -179,9 +143,9 @@ class Segment:
     def _note_damage(self, offset: int, end: int) -> None:
         """Note that nothing between these makes sense, apart perhaps from how much it was."""
         self.damaged += end - offset
-        if end - offset >= _RECORD.size:
+        if end - offset >= RECORD.size:
             mark, state, _, resource, scopes, count, *_ = self._head(offset)
-            if mark == _MARK and state != DONE and _is_likely(resource, scopes, count):
+            if mark == MARK and state != DONE and is_likely(resource, scopes, count):
                 self.pending += count
 
     def read(self, place: Place) -> Chunk | None:
@@ -189,9 +153,9 @@ class Segment:
         record = os.pread(self._file(), place.size, place.offset)
         if len(record) < place.size:
             return None
-        head, payload = record[: _RECORD.size], record[_RECORD.size :]
-        _, _, flags, resource, _, count, _, _, checksum = _RECORD.unpack(head)
-        if _checksum(head, payload) != struct.pack("<I", checksum):
+        head, payload = record[: RECORD.size], record[RECORD.size :]
+        _, _, flags, resource, _, count, _, _, checksum = RECORD.unpack(head)
+        if checksum_of(head, payload) != struct.pack("<I", checksum):
             return None
         return Chunk(payload[:resource], payload[resource:], count, bool(flags & 1))
 
@@ -201,7 +165,7 @@ class Segment:
 
     def _all_places(self, offset: int) -> Iterator[Place]:
         end = os.fstat(self._file()).st_size
-        while offset + _RECORD.size <= end:
+        while offset + RECORD.size <= end:
             place = self._place(offset, end)
             if place is None or not self._is_sound(place, end):
                 place = self._next_place(offset, end)
@@ -212,8 +176,8 @@ class Segment:
 
     def _place(self, offset: int, end: int) -> Place | None:
         mark, state, flags, resource, scopes, count, wall, booted, _ = self._head(offset)
-        size = _RECORD.size + resource + scopes
-        if mark != _MARK or offset + size > end or not _is_likely(resource, scopes, count):
+        size = RECORD.size + resource + scopes
+        if mark != MARK or offset + size > end or not is_likely(resource, scopes, count):
             return None
         return Place(offset, size, count, bool(flags & 1), state, self._age(wall, booted))
 
@@ -222,28 +186,28 @@ class Segment:
         after = place.offset + place.size
         return (
             after == end
-            or os.pread(self._file(), len(_MARK), after) == _MARK
+            or os.pread(self._file(), len(MARK), after) == MARK
             or self.read(place) is not None
         )
 
     def _next_place(self, offset: int, end: int) -> Place | None:
         """Return the next record that is whole, after one that makes no sense."""
-        rest = os.pread(self._file(), min(end - offset, _LARGEST), offset)
-        at = rest.find(_MARK, 1)
-        while 0 <= at <= len(rest) - _RECORD.size:
+        rest = os.pread(self._file(), min(end - offset, LARGEST), offset)
+        at = rest.find(MARK, 1)
+        while 0 <= at <= len(rest) - RECORD.size:
             place = self._place(offset + at, end)
             # Any two bytes may look like a mark.
             if place is not None and self.read(place) is not None:
                 return place
-            at = rest.find(_MARK, at + 1)
+            at = rest.find(MARK, at + 1)
         return None
 
     def _head(self, offset: int) -> tuple[bytes, int, int, int, int, int, float, float, int]:
-        return _RECORD.unpack(os.pread(self._file(), _RECORD.size, offset))
+        return RECORD.unpack(os.pread(self._file(), RECORD.size, offset))
 
     def mark(self, offset: int, state: int) -> None:
         """Change the state of the chunk at `offset`. Raises `OSError`."""
-        os.pwrite(self._file(), bytes((state,)), offset + _STATE_AT)
+        os.pwrite(self._file(), bytes((state,)), offset + STATE_AT)
 
     def settle(self, offset: int, count: int) -> None:
         """Mark a chunk of `count` records as done."""
@@ -254,8 +218,8 @@ class Segment:
     def reset(self) -> None:
         """Begin anew: all of it is done."""
         with suppress(OSError):
-            os.ftruncate(self._file(), _FILE.size)
-            self.size = _FILE.size
+            os.ftruncate(self._file(), FILE.size)
+            self.size = FILE.size
 
     def remove(self) -> None:
         """Close and delete the file."""
@@ -306,34 +270,3 @@ class Segment:
         if self._boot_id == boot_id() and any(self._boot_id):
             return max(0.0, boot_clock() - booted)
         return max(0.0, time.time() - wall)
-
-
-def _parse_header(header: bytes, name: str) -> tuple[Signal, bytes]:
-    if len(header) < _FILE.size:
-        raise UnreadableSegmentError("its header is cut off")
-    magic, version, signal, _, booted = _FILE.unpack(header)
-    if magic != _MAGIC:
-        raise UnreadableSegmentError("it is no spool file")
-    if version != VERSION:
-        raise UnreadableSegmentError(f"it is of version {version}, not {VERSION}")
-    # Said twice, so that no flipped bit sends spans where logs go.
-    if signal >= len(SIGNALS) or not name.startswith(SIGNALS[signal]):
-        raise UnreadableSegmentError("its header is damaged")
-    return SIGNALS[signal], booted
-
-
-def record_size(chunk: Chunk) -> int:
-    """Return how many bytes a chunk takes in a file."""
-    return _RECORD.size + chunk.size
-
-
-def _is_likely(resource: int, scopes: int, count: int) -> bool:
-    # Each telemetry record has two bytes at least.
-    return resource + scopes <= _LARGEST and count * 2 <= scopes
-
-
-def _checksum(head: bytes, *payload: bytes) -> bytes:
-    checksum = zlib.crc32(head[_CHECKED])
-    for part in payload:
-        checksum = zlib.crc32(part, checksum)
-    return struct.pack("<I", checksum)

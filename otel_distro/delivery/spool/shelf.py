@@ -11,7 +11,8 @@ from otel_distro.delivery.ledger import Account
 from otel_distro.delivery.reasons import CORRUPT, EXPIRED, SPOOL_FULL
 from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.spool.folder import UnusableFolderError
-from otel_distro.delivery.spool.segment import TRIED, Place, Segment
+from otel_distro.delivery.spool.layout import TRIED, Place
+from otel_distro.delivery.spool.segment import Segment
 
 # Of a segment that has to go, the share of bytes that may be written again because they are
 # failures.
@@ -137,16 +138,16 @@ class Shelf:
                 segment.remove()
 
     def evict(self) -> int:
-        """Give up the oldest segment, failures last. Return how many bytes it had."""
+        """Give up the oldest segment, failures last. Return how many bytes that freed."""
         segment = next(self._evictable(), None)
         if segment is None:
             return 0
         self._released.remove(segment)
         reason = EXPIRED if segment.unwritten_for_s > self._retention_s else SPOOL_FULL
-        kept = self._carry_over(segment) if reason == SPOOL_FULL else 0
+        kept, carried = self._carry_over(segment) if reason == SPOOL_FULL else (0, 0)
         self._account.drop(reason, segment.pending - kept)
         segment.remove()
-        return segment.size
+        return segment.size - carried
 
     def close(self) -> None:
         """Close all files; delete those that nobody needs."""
@@ -218,10 +219,12 @@ class Shelf:
                 self.write(chunk, released=True, largest=segment.size, fsync=False)
                 segment.settle(place.offset, place.count)
 
-    def _carry_over(self, segment: Segment) -> int:
-        kept, room = 0, int(segment.size * _CARRIED)
+    def _carry_over(self, segment: Segment) -> tuple[int, int]:
+        """Write failures again. Return how many records, and bytes, that were."""
+        kept = carried = 0
+        room = int(segment.size * _CARRIED)
         for place in segment.places(segment.start):
-            if not place.errors or place.size > room:
+            if not place.errors or carried + place.size > room:
                 continue
             chunk = segment.read(place)
             if chunk is None:
@@ -234,6 +237,6 @@ class Shelf:
                     stored.segment.mark(stored.offset, TRIED)
             except (OSError, UnusableFolderError):
                 break
-            room -= place.size
+            carried += place.size
             kept += place.count
-        return kept
+        return kept, carried

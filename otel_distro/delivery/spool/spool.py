@@ -17,7 +17,8 @@ from otel_distro.delivery.spool.folder import (
     UnusableFolderError,
     services,
 )
-from otel_distro.delivery.spool.segment import Segment, record_size
+from otel_distro.delivery.spool.layout import record_size
+from otel_distro.delivery.spool.segment import Segment
 from otel_distro.delivery.spool.shelf import Replayed, Shelf, Stored
 
 # Files are open as long as they are needed: so many at most, where nothing can be delivered.

@@ -1,6 +1,8 @@
 """Delivery without threads or sockets: records that are numbers, and an endpoint with a script."""
 
+import errno
 import itertools
+import os
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -273,3 +275,27 @@ def spool_files(root):
 
 def spool_bytes(root):
     return sum(path.lstat().st_size for path in Path(root).rglob("*") if path.is_file())
+
+
+class Disk:
+    """A disk that may be full.
+
+    Attributes:
+        is_full: Whether new bytes are refused, the first half of them written.
+        is_broken: Whether bytes that are there cannot be changed either.
+    """
+
+    def __init__(self, monkeypatch):
+        self.is_full = False
+        self.is_broken = False
+        self._pwrite = os.pwrite
+        monkeypatch.setattr(os, "pwrite", self._write)
+
+    def _write(self, fd, data, offset):
+        if len(data) > 1 and self.is_full:
+            if len(data) > 2:
+                self._pwrite(fd, data[: len(data) // 2], offset)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.is_broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return self._pwrite(fd, data, offset)

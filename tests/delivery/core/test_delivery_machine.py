@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import Disk
 from core_parts import (
     ACCEPTED,
     AWAY,
     HANGS,
     REFUSED,
     TOO_LARGE,
+    Disk,
     Killed,
     Parts,
     items,

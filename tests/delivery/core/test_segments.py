@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from otel_distro.delivery.encoding import Chunk
 from otel_distro.delivery.signal import SIGNALS
 from otel_distro.delivery.spool import NEW, TRIED
-from otel_distro.delivery.spool.segment import DONE, Segment, UnreadableSegmentError
+from otel_distro.delivery.spool.layout import DONE, UnreadableSegmentError
+from otel_distro.delivery.spool.segment import Segment
 
 # Bytes that look like the mark of a record are as good as others.
 _PAYLOADS = st.one_of(st.binary(max_size=300), st.just(b"\xb1\x5e" * 40))
