@@ -18,7 +18,7 @@ from otel_distro.delivery import SIGNALS, SpoolSettings
 from otel_distro.delivery.encoding import Chunk
 from otel_distro.delivery.ledger import Account
 from otel_distro.delivery.spool import Spool
-from otel_distro.delivery.spool import segment as format_of
+from otel_distro.delivery.spool import layout as format_of
 
 pytestmark = pytest.mark.collector
 
@@ -294,15 +294,15 @@ LEAVING = """
     telemetry.force_flush(500)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-HEADER = format_of._FILE.size
-RECORD = format_of._RECORD.size
+HEADER = format_of.FILE.size
+RECORD = format_of.RECORD.size
 
 
 def records_of(file):
     """Return offset and size of each record."""
     data, at, found = file.read_bytes(), HEADER, []
     while at < len(data):
-        _, _, _, resource, scopes, *_ = format_of._RECORD.unpack_from(data, at)
+        _, _, _, resource, scopes, *_ = format_of.RECORD.unpack_from(data, at)
         found.append((at, RECORD + resource + scopes))
         at += RECORD + resource + scopes
     return found
