@@ -4,6 +4,7 @@ import os
 
 import pytest
 from support.emitting import Emitter
+from support.scenarios import Happenings, service_of
 
 from otel_distro.delivery import Endpoint, SpoolSettings
 
@@ -33,3 +34,21 @@ def emitter_to(tmp_path, monkeypatch):
     yield emitter_to
     for one in opened:
         one.close()
+
+
+@pytest.fixture(scope="module")
+def happenings(request, tmp_path_factory):
+    """Starts what the tests of a module need, several at a time."""
+    yield from Happenings(request, tmp_path_factory.mktemp("happenings"))
+
+
+@pytest.fixture
+def happened(request, happenings):
+    """What the process of this test did."""
+    return happenings.futures[request.node.name].result()
+
+
+@pytest.fixture
+def arrived(request, happenings):
+    """What arrived of it at the far side."""
+    return happenings.arrived(service_of(request.node.name))

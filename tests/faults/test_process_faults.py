@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import pytest
 from support.instrumented import BIN
 from support.misbehaving import GrpcServer, Hang, HttpServer
-from support.scenarios import Happenings, of, service_of
+from support.scenarios import of
 
 pytestmark = pytest.mark.collector
 
@@ -21,21 +21,6 @@ BOUND_S = 3.0
 HANGING_BOUND_S = 3.5
 # What a machine does that runs other tests too.
 LOADED_S = 1.5
-
-
-@pytest.fixture(scope="module")
-def happenings(request, tmp_path_factory):
-    yield from Happenings(request, tmp_path_factory.mktemp("processes"))
-
-
-@pytest.fixture
-def happened(request, happenings):
-    return happenings.futures[request.node.name].result()
-
-
-@pytest.fixture
-def arrived(request, happenings):
-    return happenings.arrived(service_of(request.node.name))
 
 
 # --- SIGTERM and SIGINT ---------------------------------------------------------------------------

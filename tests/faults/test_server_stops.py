@@ -12,7 +12,7 @@ from support.far_side import wait_until_serving
 from support.instrumented import BIN
 from support.misbehaving import Hang, HttpServer
 from support.ports import free_ports
-from support.scenarios import Happenings, of, service_of
+from support.scenarios import of
 
 pytestmark = pytest.mark.collector
 
@@ -39,21 +39,6 @@ LONGER_S = {"up": 2.0, "down": 3.0, "hangs": 3.5}
 
 _plain: dict[tuple[str, str], "object"] = {}
 _lock = threading.Lock()
-
-
-@pytest.fixture(scope="module")
-def happenings(request, tmp_path_factory):
-    yield from Happenings(request, tmp_path_factory.mktemp("stops"))
-
-
-@pytest.fixture
-def happened(request, happenings):
-    return happenings.futures[request.node.name].result()
-
-
-@pytest.fixture
-def arrived(request, happenings):
-    return happenings.arrived(service_of(request.node.name))
 
 
 def serve(ground, server, how, **variables):

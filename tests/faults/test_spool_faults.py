@@ -12,7 +12,7 @@ import textwrap
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from support.scenarios import Happenings, of, service_of
+from support.scenarios import of
 
 from otel_distro.delivery import SIGNALS, SpoolSettings
 from otel_distro.delivery.encoding import Chunk
@@ -23,21 +23,6 @@ from otel_distro.delivery.spool import layout as format_of
 pytestmark = pytest.mark.collector
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, and files of another user")
-
-
-@pytest.fixture(scope="module")
-def happenings(request, tmp_path_factory):
-    yield from Happenings(request, tmp_path_factory.mktemp("spools"))
-
-
-@pytest.fixture
-def happened(request, happenings):
-    return happenings.futures[request.node.name].result()
-
-
-@pytest.fixture
-def arrived(request, happenings):
-    return happenings.arrived(service_of(request.node.name))
 
 
 def processes_in(spool):
