@@ -90,6 +90,10 @@ class Telemetry:
         self._stop()
         remain_interrupted()
 
+    def _flush(self) -> None:
+        """Deliver what is queued, and go on."""
+        self.force_flush(self.settings.shutdown_timeout_ms)
+
     def _save(self) -> None:
         """Have what is queued in the spool, and do not wait for anybody."""
         if self._pipeline is not None and not self._stopped:
@@ -172,9 +176,11 @@ def activate(settings: Settings) -> Telemetry:
         if _active is None:
             logger.install(settings)
             parts: tuple[Pipeline | None, LogBridge | None] = None, None
+            set_up = False
             if not settings.disabled:
                 try:
                     parts = _set_up(settings)
+                    set_up = True
                 except Exception as error:  # noqa: BLE001 - the application goes on without us
                     notice(
                         "set-up",
@@ -182,10 +188,10 @@ def activate(settings: Settings) -> Telemetry:
                         "runs without it. This is a fault of blipee-otel-distro: please report it.",
                     )
             _active = Telemetry(settings, *parts)
-            if not settings.disabled:
+            if set_up:
                 atexit.register(_active._end)  # noqa: SLF001 - this module's
                 at_the_end_of_children(_active._end)  # noqa: SLF001
-                before_termination(_active._end, _active._save)  # noqa: SLF001
+                before_termination(_active._end, _active._flush, _active._save)  # noqa: SLF001
         return _active
 
 

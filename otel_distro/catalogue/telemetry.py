@@ -116,6 +116,13 @@ TELEMETRY: Final = (
         origin="application",
     ),
     _instrument(
+        "blipee.delivery.quarantined",
+        Kind.OBSERVABLE_COUNTER,
+        "{file}",
+        "Files of the spool that were damaged and set aside.",
+        origin="application",
+    ),
+    _instrument(
         "blipee.delivery.spool.size",
         Kind.OBSERVABLE_UP_DOWN_COUNTER,
         "By",

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from otel_distro.delivery.pipeline import Pipeline
+from otel_distro.delivery.spool.folder import of_other_users, quarantined, used_bytes
 from otel_distro.delivery.spool.inspection import Left, inspect, purge
 from otel_distro.notices import notice
 from otel_distro.providers.pipeline import delivery_settings
-from otel_distro.settings import SIGNALS, Settings, names, read_settings
+from otel_distro.settings import SIGNALS, InCode, Settings, names, read_settings
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names it so
@@ -44,6 +46,9 @@ def add_commands(commands: "Commands") -> None:
     drain.add_argument(
         "--timeout", type=float, default=60.0, metavar="S", help="seconds at most (default: 60)"
     )
+    drain.add_argument(
+        "--endpoint", metavar="URL", help="of the Collector (default: OTEL_EXPORTER_OTLP_ENDPOINT)"
+    )
     drain.set_defaults(run=_drain)
 
     delete = verbs.add_parser("purge", help="delete what ended processes have left: it is lost")
@@ -62,14 +67,14 @@ def _status(arguments: argparse.Namespace) -> int:
     if root is None:
         return _no_folder()
     found = inspect(root)
-    used = sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
-    aside = sum(1 for file in (root / "quarantine").glob("*"))
+    used, aside, foreign = used_bytes(root), len(quarantined(root)), of_other_users(root)
     if arguments.json:
         document = {
             "folder": str(root),
             "bytes": used,
             "max_bytes": settings.spooling.max_mib * _MIB,
             "quarantined": aside,
+            "of_other_users": foreign,
             "processes": [asdict(one) for one in found],
         }
         print(json.dumps(document, indent=2))
@@ -80,27 +85,46 @@ def _status(arguments: argparse.Namespace) -> int:
         f"{root}: {used / _MIB:.1f} of {settings.spooling.max_mib} MiB, "
         f"{sum(one.total for one in found):,} records"
         + (f", {aside} files set aside in quarantine" if aside else "")
+        + (f"; {foreign} folders of other users are not looked at" if foreign else "")
     )
     return 0
 
 
 def _drain(arguments: argparse.Namespace) -> int:
-    settings = _settings()
+    settings = _settings(arguments.endpoint)
     root = settings.spooling.folder
     if root is None:
         return _no_folder()
+    services = _services(root, arguments.service)
+    if services is None:
+        return 2
     until = time.monotonic() + arguments.timeout
-    services = sorted({one.service for one in _left(root, arguments.service)})
+    urls = sorted({export.endpoint.url for export in settings.exports.values()})
+    if services:
+        print(f"delivering to {', '.join(urls)}")
     for service in services:
         _deliver(settings, service, until)
     left = sum(one.total for one in _left(root, arguments.service))
     print(f"{left:,} records remain" if left else "nothing remains that a process has left")
-    return 1 if left else 0
+    foreign = of_other_users(root)
+    if foreign:
+        print(f"{foreign} folders of other users were not looked at")
+    return 1 if left or foreign else 0
+
+
+def _services(root: Path, wanted: str | None) -> list[str] | None:
+    """Return the services that have left something; None, and a line, where none has that name."""
+    known = sorted({one.service for one in inspect(root)})
+    if wanted is not None and wanted not in known:
+        hint = f"Use one of {', '.join(known)}" if known else "None has left anything"
+        print(f"blipee-otel: no service is called {wanted!r}. {hint}.", file=sys.stderr)
+        return None
+    return sorted({one.service for one in _left(root, wanted)})
 
 
 def _deliver(settings: Settings, service: str, until: float) -> None:
     """Deliver what a service has left, until an attempt fails or time is up."""
-    pipeline = Pipeline(delivery_settings(settings, service), notice)
+    pipeline = Pipeline(delivery_settings(settings, service), _say_nothing)
     pipeline.adopt()
     done, finished = 0, False
     while not finished and (rest := until - time.monotonic()) > 0:
@@ -109,8 +133,13 @@ def _deliver(settings: Settings, service: str, until: float) -> None:
         done = sum(one.exported for one in balance.values())
         _show_progress(service, done, sum(one.spooled for one in balance.values()))
     _show_progress("")
-    print(f"{service}: {done:,} delivered")
+    why = f" ({'; '.join(pipeline.causes)})" if pipeline.is_failing else ""
+    print(f"{service}: {done:,} delivered{why}")
     pipeline.stop(_STEP_S)
+
+
+def _say_nothing(_key: str, _text: str) -> None:
+    """Leave it to what the command prints."""
 
 
 def _show_progress(service: str, done: int = 0, waiting: int = 0) -> None:
@@ -123,9 +152,11 @@ def _purge(arguments: argparse.Namespace) -> int:
     root = _settings().spooling.folder
     if root is None:
         return _no_folder()
+    if _services(root, arguments.service) is None:
+        return 2
     left = _left(root, arguments.service)
     records = sum(one.total for one in left)
-    if not left:
+    if not left and not quarantined(root):
         print("there is nothing that a process has left")
         return 0
     question = f"Delete {records:,} records of {len(left)} ended processes? They are lost. [y/N] "
@@ -139,8 +170,11 @@ def _purge(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _settings() -> Settings:
-    settings = read_settings()
+def _settings(endpoint: str | None = None) -> Settings:
+    # What is there is there, whether processes are told to use it now or not.
+    off = {names.SDK_DISABLED, names.SPOOL}
+    environ = {name: value for name, value in os.environ.items() if name not in off}
+    settings = read_settings(environ, InCode(endpoint=endpoint))
     for problem in settings.problems:
         notice(problem, problem)
     return settings

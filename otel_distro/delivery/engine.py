@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from otel_distro.delivery.alarm import Alarm
 from otel_distro.delivery.encoding import Encoded, encode_logs, encode_metrics, encode_spans
-from otel_distro.delivery.faults import Faults, Notice
+from otel_distro.delivery.faults import Faults
 from otel_distro.delivery.forks import no_fork_meanwhile
 from otel_distro.delivery.lane import Lane
 from otel_distro.delivery.ledger import Account, Balance
-from otel_distro.delivery.model import DeliverySettings
+from otel_distro.delivery.model import DeliverySettings, Notice
 from otel_distro.delivery.queue import RecordQueue
 from otel_distro.delivery.reasons import UNENCODABLE
 from otel_distro.delivery.sender import Route, Sender

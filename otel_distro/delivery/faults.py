@@ -1,19 +1,17 @@
 """Says that an endpoint is away, once, and that it is back, with a count."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from otel_distro.delivery.model import Notice
 from otel_distro.delivery.signal import Signal
 
 # Seconds after the end of a fault in which another one of the same endpoint is not worth a line.
 _FLAPPING_S: Final = 60.0
 # Failed attempts in a row before a line: a Collector that restarts is no fault.
 _ATTEMPTS: Final = 2
-
-Notice = Callable[[str, str], None]
 
 
 @dataclass(slots=True)
@@ -43,8 +41,10 @@ class Faults:
         self._open.clear()
         self._hushed = True
 
-    def failed(self, url: str, signal: Signal, cause: str, attempts: int) -> None:
-        """Note that an attempt failed, the so-manieth in a row."""
+    def failed(
+        self, url: str, signal: Signal, cause: str, attempts: int, *, stored: bool = True
+    ) -> None:
+        """Note that so many attempts in a row failed, and whether what they had is on disk."""
         endpoint = _endpoint(url)
         now = time.monotonic()
         fault = self._open.get(endpoint)
@@ -56,7 +56,8 @@ class Faults:
         quiet = fault.quiet and now - fault.began < _FLAPPING_S
         if attempts >= _ATTEMPTS and not fault.said and not quiet:
             fault.said = True
-            self._say(f"{endpoint} takes no telemetry: {cause}; it is kept {self._kept}.")
+            kept = self._kept if stored else "in memory"
+            self._say(f"{endpoint} takes no telemetry: {cause}; it is kept {kept}.")
 
     def delivered(self, url: str, signal: Signal, spooled: int) -> None:
         """Note that an attempt succeeded. `spooled` records are yet to be sent."""
@@ -74,6 +75,10 @@ class Faults:
                 f"{endpoint} takes telemetry again after {now - fault.began:.0f} s; "
                 f"{spooled:,} records that were kept are being sent."
             )
+
+    def warned(self, url: str, signal: Signal, message: str) -> None:
+        """Note what an endpoint says of records that it took."""
+        self._notice(f"warned {url}", f"{url} took {signal} and says: {message}. Said once.")
 
     def refused(self, url: str, signal: Signal, cause: str, reason: str, count: int) -> None:
         """Note that records were refused for good."""

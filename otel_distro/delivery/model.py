@@ -1,6 +1,6 @@
 """How a pipeline delivers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,6 +9,8 @@ from otel_distro.delivery.batching import Batching
 from otel_distro.delivery.endpoint import Endpoint
 from otel_distro.delivery.signal import Signal
 
+# Says something to the person who runs the application, once for each key.
+Notice = Callable[[str, str], None]
 Temporality = Literal["cumulative", "delta", "lowmemory"]
 HistogramAggregation = Literal["explicit_bucket_histogram", "base2_exponential_bucket_histogram"]
 

@@ -9,9 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from otel_distro.delivery.engine import Engine
-from otel_distro.delivery.faults import Notice
 from otel_distro.delivery.ledger import Balance
-from otel_distro.delivery.model import DeliverySettings
+from otel_distro.delivery.model import DeliverySettings, Notice
 from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.suppression import without_instrumentation
 
@@ -90,6 +89,18 @@ class Pipeline:
     def adopt(self) -> None:
         """Take over what ended processes of the service have left, now and not when it suits."""
         self._engine.adopt()
+
+    @property
+    def quarantined(self) -> int:
+        """Files of the spool that were damaged and set aside."""
+        spool = self._engine.spool
+        return spool.quarantined if spool else 0
+
+    @property
+    def causes(self) -> list[str]:
+        """Why endpoints did not take what they were last sent."""
+        routes = self._engine.sender.routes
+        return sorted({route.last_cause for route in routes if route.last_cause})
 
     def spool_bytes(self) -> int:
         """Return how large the spool is, that of other processes included; 0 without one."""
@@ -238,8 +249,7 @@ class Pipeline:
         said = []
         spool = self.settings.spool
         if spool and any(spooled.values()):
-            routes = self._engine.sender.routes
-            why = "; ".join(sorted({route.last_cause for route in routes if route.last_cause}))
+            why = "; ".join(self.causes)
             said.append(
                 f"{_counted(spooled)} could not be delivered{f' ({why})' if why else ''} and wait "
                 f"in the spool {spool.root}; the next process of {spool.service} sends them"

@@ -132,6 +132,8 @@ class Sender:
                 batch = route.lane.next_batch() if due is not None and due <= now else []
                 if batch:
                     route.lane.sending(batch)
+                elif due is not None and due <= now:
+                    route.next_try = now + _FIRST_PAUSE_S  # What is spooled cannot be read now.
             if batch:
                 self._send(route, batch)
                 sent = True
@@ -195,6 +197,8 @@ class Sender:
                 if rejected:
                     account.drop(REJECTED, rejected)
                     self._refused(route, message or "no reason given", REJECTED, rejected)
+                elif message:
+                    self._faults.warned(route.endpoint.url, lane.signal, message)
                 self._recovered(route)
             case Refused(cause, reason):
                 account.drop(reason, count)
@@ -258,7 +262,8 @@ class Sender:
             self._leave_to_the_spool(route)
         # What a person has to mend is said at once, not when it is tried again.
         attempts = route.failures + outcome.slowly
-        self._faults.failed(route.endpoint.url, route.lane.signal, outcome.cause, attempts)
+        url, lane = route.endpoint.url, route.lane
+        self._faults.failed(url, lane.signal, outcome.cause, attempts, stored=lane.is_stored)
 
 
 def _smaller(chunk: Chunk, signal: Signal, most_bytes: int) -> list[Chunk]:

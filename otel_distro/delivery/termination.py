@@ -10,6 +10,7 @@ from typing import Final
 
 # Who is ended by a signal that nobody handles has to look like it: the parent sees the signal.
 _SIGNAL: Final = signal.SIGTERM
+_FIRST_PROCESS: Final = 1
 
 
 def remain_interrupted() -> None:
@@ -23,8 +24,13 @@ def remain_interrupted() -> None:
             exec("raise KeyboardInterrupt")  # noqa: S102 - the one way to note it again
 
 
-def before_termination(deliver: Callable[[], None], save: Callable[[], None]) -> None:
+def before_termination(
+    deliver: Callable[[], None], flush: Callable[[], object], save: Callable[[], None]
+) -> None:
     """Call `deliver` before SIGTERM ends the process, or `save` before the application's handler.
+
+    The first process of a container is not ended by a signal that it does not handle: it gets
+    `flush`, and goes on as it would without us, until it is killed.
 
     Nobody's handler is replaced: where there is none, the process still ends by the signal; where
     there is one, it is called after `save`, which has to be quick. Handlers that the application
@@ -41,6 +47,9 @@ def before_termination(deliver: Callable[[], None], save: Callable[[], None]) ->
         if callable(previous):
             save()
             previous(number, frame)
+            return
+        if os.getpid() == _FIRST_PROCESS:
+            flush()
             return
         if ending:
             return  # It came twice, to the process and to its group: the end has a bound anyway.

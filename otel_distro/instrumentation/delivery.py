@@ -59,6 +59,7 @@ def report_delivery(pipeline: Pipeline, provider: MeterProvider | None = None) -
     of_all("blipee.delivery.resent", lambda one: [(one.resent, {})])
     of_all("blipee.delivery.adopted", lambda one: [(one.adopted, {})])
     observe("blipee.delivery.spool.size", lambda: [(pipeline.spool_bytes(), {})])
+    observe("blipee.delivery.quarantined", lambda: [(pipeline.quarantined, {})])
 
 
 def _processed(one: Balance) -> Values:

@@ -57,5 +57,6 @@ def _spool_settings(settings: Settings, service: str) -> SpoolSettings | None:
 
 def _service_of(resource: Resource) -> str:
     """Return the name under which processes of one service find each other's spool."""
-    names = ("service.namespace", "service.name", "deployment.environment.name")
-    return ".".join(str(resource.attributes[name]) for name in names if name in resource.attributes)
+    said = resource.attributes
+    keys = ("service.namespace", "service.name", "deployment.environment.name")
+    return ".".join(str(said[key]) for key in keys if key in said)

@@ -15,7 +15,7 @@ _FOLDER = Path("blipee-otel", "spool")
 def read_spooling(reader: Reader) -> Spooling:
     """Read the settings of the spool."""
     return Spooling(
-        is_wanted=reader.get(names.SPOOL, partial(parsing.choice, of=("on", "off")), "on") == "on",
+        is_wanted=reader.get(names.SPOOL, _switch, default=True),
         folder=_folder(reader),
         max_mib=reader.get(
             names.SPOOL_MAX_SIZE,
@@ -32,13 +32,17 @@ def read_spooling(reader: Reader) -> Spooling:
             partial(parsing.milliseconds, example=_DEFAULT.window_ms),
             _DEFAULT.window_ms,
         ),
-        fsync=reader.get(names.SPOOL_FSYNC, parsing.boolean, default=_DEFAULT.fsync),
+        fsync=reader.get(names.SPOOL_FSYNC, _switch, default=_DEFAULT.fsync),
     )
 
 
 def _folder(reader: Reader) -> Path | None:
     usual = _state_folder(reader)
     return reader.get(names.SPOOL_DIR, _absolute, usual, instead=str(usual or "memory only"))
+
+
+def _switch(text: str) -> bool:
+    return parsing.choice(text, of=("on", "off", "true", "false")) in {"on", "true"}
 
 
 def _absolute(text: str) -> Path:

@@ -69,9 +69,12 @@ def test_drain_delivers_what_is_left_and_then_nothing_is(left):
     with HttpServer() as server:
         done = left("drain", OTEL_EXPORTER_OTLP_ENDPOINT=server.url())
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == (
-        "blipee.left.development: 7 delivered\nnothing remains that a process has left\n"
-    )
+    to, *rest = done.stdout.splitlines()
+    assert to.startswith(f"delivering to {server.url()}/v1/logs, ")
+    assert rest == [
+        "blipee.left.development: 7 delivered",
+        "nothing remains that a process has left",
+    ]
     assert sum(body.count(b"span ") for body in server.accepted["traces"]) == 7
     assert records(left) == 0
 
@@ -80,16 +83,44 @@ def test_drain_fails_with_the_cause_and_keeps_what_is_not_taken(left):
     done = left("drain")
     assert done.returncode == 1
     assert "7 records remain" in done.stdout
-    assert "is the Collector running?" in done.stderr
+    assert "is the Collector running?" in done.stdout
+    assert done.stderr == ""
     assert records(left) == 7
 
 
 def test_only_the_service_that_is_named(left):
     with HttpServer() as server:
-        done = left("drain", "--service", "another", OTEL_EXPORTER_OTLP_ENDPOINT=server.url())
-        assert (done.returncode, done.stdout) == (0, "nothing remains that a process has left\n")
-    assert left("purge", "--yes", "--service", "another").returncode == 0
-    assert records(left) == 7
+        for command in (["drain", "--endpoint", server.url()], ["purge", "--yes"]):
+            done = left(*command, "--service", "another")
+            assert (done.returncode, done.stdout) == (2, "")
+            assert "Use one of blipee.left.development." in done.stderr
+        assert records(left) == 7
+        done = left("drain", "--endpoint", server.url(), "--service", "blipee.left.development")
+        assert done.returncode == 0
+    assert records(left) == 0
+
+
+def test_what_is_nobodys_spool_is_not_touched(left, tmp_path):
+    spool = tmp_path / "spool"
+    elsewhere = tmp_path / "elsewhere" / "12-abcdef01"
+    for folder in (spool / "photos" / "2024", elsewhere):
+        folder.mkdir(parents=True)
+        (folder / "a.jpg").write_text("mine")
+        (folder / "traces-00000001.otlp").write_text("mine")
+    (spool / "link").symlink_to(elsewhere.parent)
+    assert "photos" not in left("status").stdout
+    left("purge", "--yes")
+    left("drain")
+    for folder in (spool / "photos" / "2024", elsewhere):
+        assert sorted(file.name for file in folder.iterdir()) == ["a.jpg", "traces-00000001.otlp"]
+
+
+def test_a_disabled_sdk_or_spool_hides_nothing(left):
+    for variable in ({"OTEL_SDK_DISABLED": "true"}, {"BLIPEE_OTEL_SPOOL": "off"}):
+        assert "7 spans" in left("status", **variable).stdout
+    with HttpServer() as server:
+        assert left("drain", "--endpoint", server.url(), OTEL_SDK_DISABLED="true").returncode == 0
+    assert records(left) == 0
 
 
 def test_purge_deletes_only_when_told_so(left):

@@ -1,87 +1,32 @@
-"""The folder of the spool, shared by processes: who owns what, and what was left behind.
+"""The folder of the spool, shared by processes and services.
 
-    <spool>/<service>/<process>/lock                    held (flock) as long as the process lives
-    <spool>/<service>/<process>/traces-00000001.otlp    segments
+    <spool>/<service>/<process>/traces-00000001.otlp    segments, of a process that holds its lock
     <spool>/quarantine/                                 what could not be read
 
-The kernel lets go of a lock when its process ends, however it ends. Whoever gets the lock of a
-folder then owns what is in it.
+The folder itself may be anybody's choice (/tmp, a mounted disk): what is in it and has not these
+names is not looked at.
 """
 
-import fcntl
 import os
 import re
 import stat
-import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.spool.layout import UnreadableSegmentError
+from otel_distro.delivery.spool.process_folder import NAME, SUFFIX, ProcessFolder, take_over
 from otel_distro.delivery.spool.segment import Segment
 
-SUFFIX: Final = ".otlp"
-_LOCK: Final = "lock"
-_QUARANTINE: Final = "quarantine"
-_MAKING: Final = ".making-"
+QUARANTINE: Final = "quarantine"
 # Files, half of the spool's bound at most.
 _MOST_ASIDE: Final = 16
+_OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 class UnusableFolderError(Exception):
     """The spool cannot be there; the message says why and what to do."""
-
-
-@dataclass(slots=True)
-class ProcessFolder:
-    """The segments of one process, locked by us.
-
-    Attributes:
-        path: Where it is.
-    """
-
-    path: Path
-    _lock: int
-
-    def lock(self) -> None:
-        """Lock a folder that nobody else knows. Raises `OSError`."""
-        self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-
-    def new_segment(self, signal: Signal, number: int) -> Segment:
-        """Make a file for records. Raises `OSError`."""
-        return Segment.create(self.path / f"{signal}-{number:08}{SUFFIX}", signal)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the folder was not removed under us."""
-        return self.path.is_dir()
-
-    def remove_if_empty(self) -> None:
-        """Let go of the folder, and delete it unless there are segments in it."""
-        with suppress(OSError):
-            if self.is_empty:
-                (self.path / _LOCK).unlink(missing_ok=True)
-                self.path.rmdir()
-        self.forget()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no segment is in it, as far as can be seen."""
-        try:
-            return not any(self.path.glob(f"*{SUFFIX}"))
-        except OSError:
-            return False
-
-    def forget(self) -> None:
-        """Let go of the folder, and of nothing else: after a fork the lock is the parent's too."""
-        lock, self._lock = self._lock, -1
-        if lock >= 0:
-            with suppress(OSError):
-                os.close(lock)
 
 
 class SpoolFolder:
@@ -97,24 +42,12 @@ class SpoolFolder:
         Raises:
             UnusableFolderError: It cannot be made, or is not safe to use.
         """
-        _own_directory(self.root)
+        _make_directory(self.root)
         _own_directory(self.path)
-        # The folder of the spool may be anybody's choice (/tmp, a mounted disk); below it, ours.
-        if self.path.stat().st_uid != os.geteuid():
-            raise UnusableFolderError(f"{self.path} belongs to another user; remove it")
-        name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        making, path = self.path / f"{_MAKING}{name}", self.path / name
-        folder = ProcessFolder(making, -1)
         try:
-            making.mkdir(mode=0o700)
-            folder.lock()
-            # Only now can it be found: nobody sees a folder whose lock is not yet held.
-            making.rename(path)
+            return ProcessFolder.create(self.path)
         except OSError as error:
-            folder.remove_if_empty()
-            raise UnusableFolderError(_reason(error, making)) from error
-        folder.path = path
-        return folder
+            raise UnusableFolderError(_reason(error, self.path)) from error
 
     def adopt(self) -> Iterator[ProcessFolder]:
         """Take over the folders of processes that have ended, oldest first."""
@@ -123,105 +56,118 @@ class SpoolFolder:
             if folder is not None:
                 yield folder
 
-    def open_segments(
-        self, folder: ProcessFolder
-    ) -> tuple[list[Segment], list[tuple[Path, str]], list[str]]:
-        """Open what is in an adopted folder.
-
-        Returns:
-            The segments; files that make no sense, each with a reason; and why others could not
-            be opened.
-        """
-        segments, unreadable, problems = [], [], []
-        try:
-            paths = sorted(folder.path.glob(f"*{SUFFIX}"))
-        except OSError as error:  # no more files may be open
-            return [], [], [_reason(error, folder.path)]
-        for path in paths:
-            try:
-                segments.append(Segment.open(path))
-            except UnreadableSegmentError as error:
-                unreadable.append((path, str(error)))
-            except OSError as error:
-                problems.append(_reason(error, path))
-        return segments, unreadable, problems
+    def process_folders(self) -> list[Path]:
+        """Return the folders of all processes, running or not, oldest first."""
+        found = [path for path in _directories(self.path) if NAME.fullmatch(path.name)]
+        return sorted(found, key=_age_of)
 
     def quarantine(self, path: Path) -> Path | None:
         """Move a file out of the way, for a person to look at; return where it is now.
 
         The oldest that were put there before make room for it. None where it had to be deleted.
         """
-        aside = self.root / _QUARANTINE
+        aside = self.root / QUARANTINE
         target = aside / f"{path.parent.name}-{path.name}"
         try:
-            aside.mkdir(mode=0o700, exist_ok=True)
+            _own_directory(aside)
             path.rename(target)
-        except OSError:
+        except (OSError, UnusableFolderError):
             with suppress(OSError):
                 path.unlink()
             return None
-        for old in sorted(aside.glob(f"*{SUFFIX}"), key=_age_of)[:-_MOST_ASIDE]:
+        for old in quarantined(self.root)[:-_MOST_ASIDE]:
             if old != target:
                 with suppress(OSError):
                     old.unlink()
         return target
 
-    def used_bytes(self) -> int:
-        """Bytes the whole spool takes, of all services and processes, what is set aside too."""
-        used = 0
-        for folder, _, files in os.walk(self.root):
-            for name in files:
-                with suppress(OSError):
-                    used += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 - hot
-        return used
 
-    def process_folders(self) -> list[Path]:
-        """Return the folders of all processes, running or not, oldest first."""
+def open_segments(
+    folder: ProcessFolder,
+) -> tuple[list[Segment], list[tuple[Path, str]], list[Path]]:
+    """Open what is in a folder that was taken over, and have each file rest.
+
+    Returns:
+        The segments; files that make no sense, each with a reason; and those of another user.
+
+    Raises:
+        OSError: A file cannot be opened now; another time it may.
+    """
+    segments: list[Segment] = []
+    unreadable: list[tuple[Path, str]] = []
+    foreign: list[Path] = []
+    for path in sorted(folder.path.glob(f"*{SUFFIX}")):
         try:
-            entries = [
-                Path(entry.path)
-                for entry in os.scandir(self.path)
-                if entry.is_dir(follow_symlinks=False)
-                and entry.stat(follow_symlinks=False).st_uid == os.geteuid()
-                and not entry.name.startswith(".")
-            ]
-        except OSError:
-            return []
-        return sorted(entries, key=_age_of)
-
-
-def take_over(path: Path) -> ProcessFolder | None:
-    """Take over a process' folder, if it has ended and nobody else has."""
-    try:
-        # Made anew where somebody has removed it: what is there would be nobody's for ever.
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        lock = os.open(path / _LOCK, flags, 0o600)
-    except OSError:
-        # Removed by its owner just now, or by somebody who knew better.
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever had it may have finished with the folder while we were getting here.
-        if os.fstat(lock).st_nlink > 0:
-            return ProcessFolder(path, lock)
-    except OSError:
-        pass
-    os.close(lock)
-    return None
+            segment = Segment.open(path)
+        except UnreadableSegmentError as error:
+            unreadable.append((path, str(error)))
+        except PermissionError:
+            foreign.append(path)
+        else:
+            # Many may be open at the same time, and the application needs files too.
+            segment.close()
+            segments.append(segment)
+    return segments, unreadable, foreign
 
 
 def services(root: Path) -> list[SpoolFolder]:
     """Return the part of each service that has left something."""
+    return [
+        SpoolFolder(root, path.name)
+        for path in sorted(_directories(root))
+        if path.name != QUARANTINE
+    ]
+
+
+def of_other_users(root: Path) -> int:
+    """Return how many folders in the spool are another user's, and so not looked at."""
+    with suppress(OSError):
+        return sum(path.lstat().st_uid != os.geteuid() for path in root.iterdir())
+    return 0
+
+
+def quarantined(root: Path) -> list[Path]:
+    """Return what was set aside, oldest first."""
+    aside = root / QUARANTINE
+    if aside not in _directories(root):
+        return []
+    return sorted(aside.glob(f"*{SUFFIX}"), key=_age_of)
+
+
+def used_bytes(root: Path) -> int:
+    """Return how many bytes the whole spool takes, of all services and processes."""
+    used = 0
+    for folder, _, files in os.walk(root):
+        for name in files:
+            if name.endswith(SUFFIX):
+                with suppress(OSError):
+                    used += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 - hot
+    return used
+
+
+def _directories(path: Path) -> list[Path]:
+    """Return the directories in a directory that are ours, and no links."""
     with suppress(OSError):
         return [
-            SpoolFolder(root, path.name)
-            for path in sorted(root.iterdir())
-            if path.is_dir() and path.name != _QUARANTINE
+            path / entry.name
+            for entry in os.scandir(path)
+            if entry.is_dir(follow_symlinks=False)
+            and entry.stat(follow_symlinks=False).st_uid == os.geteuid()
         ]
     return []
 
 
 def _own_directory(path: Path) -> None:
+    found = _make_directory(path)
+    if found.st_uid != os.geteuid():
+        raise UnusableFolderError(
+            f"{path} belongs to another user; give each user a folder of their own"
+        )
+    if found.st_mode & _OTHERS_MAY_WRITE:
+        raise UnusableFolderError(f"others may write into {path}; chmod 700 it")
+
+
+def _make_directory(path: Path) -> os.stat_result:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
@@ -231,11 +177,12 @@ def _own_directory(path: Path) -> None:
         raise UnusableFolderError(f"{path} is a link or a file; name the folder itself")
     if found.st_uid not in {os.geteuid(), 0}:
         raise UnusableFolderError(f"{path} belongs to another user; name a folder of your own")
+    return found
 
 
 def _age_of(path: Path) -> float:
     with suppress(OSError):
-        return path.stat().st_mtime
+        return path.lstat().st_mtime
     return 0.0
 
 

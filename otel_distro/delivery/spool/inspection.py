@@ -1,6 +1,5 @@
 """What is in a spool, for people; and its end."""
 
-import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,8 +7,9 @@ from pathlib import Path
 
 from otel_distro.delivery.signal import SIGNALS, Signal
 from otel_distro.delivery.spool.clock import boot_clock
-from otel_distro.delivery.spool.folder import SUFFIX, SpoolFolder, services, take_over
+from otel_distro.delivery.spool.folder import SpoolFolder, quarantined, services
 from otel_distro.delivery.spool.layout import UnreadableSegmentError
+from otel_distro.delivery.spool.process_folder import SUFFIX, take_over
 from otel_distro.delivery.spool.segment import Segment
 
 
@@ -23,7 +23,7 @@ class Left:
         is_running: Whether the process lives and sees to it itself.
         records: Records that are not delivered.
         size: Bytes on disk.
-        oldest_s: Age in seconds of its oldest file; 0 where there is none.
+        oldest_s: Age in seconds of its oldest record; 0 where there is none.
         unreadable: Files that make no sense.
     """
 
@@ -49,13 +49,15 @@ def inspect(root: Path) -> list[Left]:
 
 
 def purge(root: Path, left: Iterable[Left]) -> int:
-    """Delete what ended processes have left. Return how many records that were."""
+    """Delete what ended processes have left, and what was set aside. Return how many records."""
+    for path in quarantined(root):
+        with suppress(OSError):
+            path.unlink()
     deleted = 0
     for one in left:
         folder = take_over(root / one.service / one.process)
         if folder is not None:
-            shutil.rmtree(folder.path, ignore_errors=True)
-            folder.forget()
+            folder.remove()
             deleted += one.total
     return deleted
 
@@ -74,7 +76,7 @@ def _look(service: SpoolFolder, path: Path) -> Left:
         else:
             records[segment.signal] += segment.pending
             if segment.pending:
-                oldest = max(oldest, boot_clock() - segment.written_s)
+                oldest = max(oldest, boot_clock() - segment.first_s)
             segment.close()
         with suppress(OSError):
             size += file.stat().st_size

@@ -227,10 +227,6 @@ class Segment:
         with suppress(OSError):
             self.path.unlink()
 
-    def rest(self) -> None:
-        """Close the file until it is used again."""
-        self.close()
-
     def _file(self) -> int:
         """Return the open file. Raises `OSError`."""
         if self._fd < 0:
@@ -238,7 +234,7 @@ class Segment:
         return self._fd
 
     def close(self) -> None:
-        """Close the file. A second call does nothing."""
+        """Close the file, until it is used again. A second call does nothing."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             with suppress(OSError):

@@ -73,8 +73,8 @@ class Shelf:
 
     @property
     def oldest_s(self) -> float | None:
-        """When the oldest segment that may go was written; None where there is none."""
-        return next((segment.written_s for segment in self._evictable()), None)
+        """When the oldest segment that may go was begun; None where there is none."""
+        return next((segment.first_s for segment in self._evictable()), None)
 
     def write(
         self, chunk: Chunk, *, released: bool, largest: int, fsync: bool, age_s: float = 0.0
@@ -94,7 +94,7 @@ class Shelf:
                 last = self._released[-1] if self._released else None
                 if last is not None and last is not self._in_hand and last.is_linked:
                     # An endpoint that comes and goes makes many of them.
-                    last.rest()
+                    last.close()
                 self._released.append(segment)
             else:
                 segment.remove()
@@ -102,8 +102,6 @@ class Shelf:
 
     def adopt(self, segments: list[Segment]) -> None:
         """Take what other processes left, in this order: it is older than what is here."""
-        for segment in segments[1:]:
-            segment.rest()
         self._released.extendleft(reversed(segments))
 
     def take(self, most_records: int, most_bytes: int) -> list[Replayed]:
@@ -112,8 +110,10 @@ class Shelf:
             segment = self._released[0]
             try:
                 taken = self._read(segment, most_records, most_bytes)
-            except OSError:  # of a disk that fails, or of a file that is gone
+            except FileNotFoundError:
                 taken = []
+            except OSError:  # of a disk that fails, or no more files may be open: not now
+                return []
             if taken:
                 self._in_hand = segment
                 return taken
@@ -136,6 +136,13 @@ class Shelf:
             else:
                 self._on_the_way.remove(segment)
                 segment.remove()
+
+    def expire(self) -> None:
+        """Give up what nobody has taken for as long as it is kept."""
+        while (
+            segment := next(self._evictable(), None)
+        ) is not None and segment.unwritten_for_s > self._retention_s:
+            self.evict()
 
     def evict(self) -> int:
         """Give up the oldest segment, failures last. Return how many bytes that freed."""

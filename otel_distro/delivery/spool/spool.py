@@ -1,23 +1,26 @@
 """The durable spool: what is on its way is on disk too; what cannot be delivered waits there."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from otel_distro.delivery.encoding import Chunk
 from otel_distro.delivery.ledger import Account
-from otel_distro.delivery.model import SpoolSettings
-from otel_distro.delivery.reasons import SPOOL_FULL
+from otel_distro.delivery.model import Notice, SpoolSettings
+from otel_distro.delivery.reasons import EXPIRED, SPOOL_FULL
 from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.spool.folder import (
-    ProcessFolder,
     SpoolFolder,
     UnusableFolderError,
+    open_segments,
+    quarantined,
     services,
+    used_bytes,
 )
 from otel_distro.delivery.spool.layout import record_size
+from otel_distro.delivery.spool.process_folder import ProcessFolder
 from otel_distro.delivery.spool.segment import Segment
 from otel_distro.delivery.spool.shelf import Replayed, Shelf, Stored
 
@@ -28,10 +31,11 @@ _SMALLEST_SEGMENT: Final = 65_536
 _PAUSE_S: Final = 5.0
 # Seconds for which a look at the whole folder's size is good.
 _LOOK_S: Final = 5.0
+# Seconds between two looks for what is too old.
+_EXPIRY_S: Final = 600.0
+_MIB: Final = 1024 * 1024
 # Folders of ended processes that are taken over at a time.
 _MOST_ADOPTED: Final = 16
-
-Notice = Callable[[str, str], None]
 
 
 class Spool:
@@ -60,6 +64,7 @@ class Spool:
         self.quarantined = 0
         self._largest = max(settings.max_bytes // _SEGMENTS, _SMALLEST_SEGMENT)
         self._failed_until = 0.0
+        self._expire_at = 0.0
         self._used = 0
         self._looked_at = float("-inf")
 
@@ -118,30 +123,58 @@ class Spool:
     def adopt(self, signals: Iterable[Signal]) -> None:
         """Take over what processes of this service left behind. Does not raise."""
         self._let_go_of_what_is_done()
+        self._expire()
         found: list[Segment] = []
-        while self.may_adopt and (folder := next(self._folder.adopt(), None)) is not None:
-            self._adopted.append(folder)
-            segments, unreadable, problems = self._folder.open_segments(folder)
-            for path, why in unreadable:
-                self._quarantine(path, why)
-            for problem in problems:
-                self._notice("spool file", f"a spool file is left where it is: {problem}.")
-            found += segments
+        if self.may_adopt:
+            for folder in self._folder.adopt():
+                found += self._open(folder)
+                if not self.may_adopt:
+                    break
         # Files are numbered in the order in which they were begun, in each process.
         found.sort(key=lambda segment: (segment.first_s, segment.path.name))
         for signal in signals:
+            # What is of a signal that goes nowhere now is left where it is.
             of_signal = [segment for segment in found if segment.signal == signal]
             self._shelves[signal].adopt(of_signal)
             self._accounts[signal].adopted += sum(segment.pending for segment in of_signal)
-        for segment in found:
-            if segment.signal not in signals:
-                segment.close()  # of a signal that goes nowhere now
+
+    def _open(self, folder: ProcessFolder) -> list[Segment]:
+        try:
+            segments, unreadable, foreign = open_segments(folder)
+        except OSError as error:
+            folder.forget()
+            self._notice("spool file", f"a spool file is left for later: {error}.")
+            return []
+        self._adopted.append(folder)
+        for path, why in unreadable:
+            self._quarantine(path, why)
+        for path in foreign:
+            self._notice("spool file", f"{path} belongs to another user and is left where it is.")
+        return segments
 
     def _let_go_of_what_is_done(self) -> None:
         for folder in self._adopted[:]:
             if folder.is_empty:
                 folder.remove_if_empty()
                 self._adopted.remove(folder)
+
+    def _expire(self) -> None:
+        """Delete what was kept for long enough: here, of services that are gone, and set aside."""
+        now = time.monotonic()
+        if now < self._expire_at:
+            return
+        self._expire_at = now + _EXPIRY_S
+        for shelf in self._shelves.values():
+            shelf.expire()
+        retention = self.settings.retention_s
+        for service in services(self.settings.root):
+            if service.path != self._folder.path:
+                for folder in service.adopt():
+                    self._drop_of_others(folder, EXPIRED, retention)
+        for path in quarantined(self.settings.root):
+            with suppress(OSError):
+                if time.time() - path.lstat().st_mtime > retention:
+                    path.unlink()
 
     def close(self) -> None:
         """Close all files. What remains is taken over by the next process of the service."""
@@ -185,13 +218,15 @@ class Spool:
 
     def _make_room(self, size: int) -> bool:
         bound = self.settings.max_bytes
+        if self.used_bytes() + size > bound:
+            self._looked_at = float("-inf")  # What was settled since the last look is gone.
         while self.used_bytes() + size > bound:
-            freed = self._evict() or self._evict_of_others()
+            freed = self._evict_of_others() or self._evict()
             if not freed:
                 self._notice(
                     "spool full",
-                    f"the spool {self.settings.root} is full ({bound / 1024 / 1024:.0f} MiB) of "
-                    "what other processes hold; telemetry is kept in memory only.",
+                    f"the spool {self.settings.root} is full ({bound / _MIB:.0f} MiB) of what "
+                    "other processes hold; telemetry is kept in memory only.",
                 )
                 return False
             self._used -= freed
@@ -201,7 +236,7 @@ class Spool:
         """Return how large the folder is, as of a few seconds ago."""
         now = time.monotonic()
         if now - self._looked_at > _LOOK_S:
-            self._used = self._folder.used_bytes()
+            self._used = used_bytes(self.settings.root)
             self._looked_at = now
         return self._used
 
@@ -212,21 +247,37 @@ class Spool:
         return min(ages, key=lambda shelf: ages[shelf]).evict() if ages else 0
 
     def _evict_of_others(self) -> int:
-        """Delete what an ended process of another service left: nobody may ever come for it."""
+        """Delete what was set aside, or an ended process of another service left.
+
+        Nobody may ever come for it.
+        """
+        for path in quarantined(self.settings.root):
+            with suppress(OSError):
+                size = path.lstat().st_size
+                path.unlink()
+                return size
         for service in services(self.settings.root):
-            for folder in service.adopt():
-                segments, _, _ = service.open_segments(folder)
-                freed = 0
-                for segment in segments:
+            if service.path != self._folder.path:
+                for folder in service.adopt():
+                    if freed := self._drop_of_others(folder, SPOOL_FULL, 0.0):
+                        return freed
+        return 0
+
+    def _drop_of_others(self, folder: ProcessFolder, reason: str, age_s: float) -> int:
+        """Delete files of at least some age, and count them as lost here. Return their bytes."""
+        freed = 0
+        try:
+            for segment in open_segments(folder)[0]:
+                if segment.unwritten_for_s >= age_s:
                     account = self._accounts[segment.signal]
                     account.adopted += segment.pending
-                    account.drop(SPOOL_FULL, segment.pending)
+                    account.drop(reason, segment.pending)
                     freed += segment.size
                     segment.remove()
-                folder.remove_if_empty()
-                if freed:
-                    return freed
-        return 0
+        except OSError:
+            pass  # another time
+        folder.remove_if_empty()
+        return freed
 
     def _fail(self, error: Exception) -> None:
         self._failed_until = time.monotonic() + _PAUSE_S

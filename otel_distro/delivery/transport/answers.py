@@ -92,12 +92,14 @@ def bounded(seconds: float) -> float | None:
     return None if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_WAIT_S)
 
 
-def _accepted(answer: Answer, asked: Asked) -> Accepted:
+def _accepted(answer: Answer, asked: Asked) -> Accepted | Unavailable:
     if answer.body in _ALL_TAKEN:
         return Accepted()
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "text/html":
-        return Accepted(message=f"{asked.place} answered with a web page: is it an OTLP endpoint?")
+        # Of a login, or of an application's front end, which answers 200 to whatever it is sent.
+        cause = f"{asked.place} answers with a web page: is it an OTLP endpoint?"
+        return Unavailable(cause, slowly=True, perhaps_received=True)
     if kind == "application/json" or answer.body[:1] == b"{":
         rejected, message = rejected_in(answer.body)
     else:

@@ -45,7 +45,10 @@ def test_a_partial_success_may_be_json(http, send):
 
 def test_a_web_page_that_answers_everything_is_doubted(http, send):
     http.otherwise = Accept(b"<html>Welcome</html>", "text/html; charset=utf-8")
-    assert "is it an OTLP endpoint?" in send(http.url()).message
+    outcome = send(http.url())
+    assert isinstance(outcome, Unavailable)
+    assert outcome.slowly
+    assert "is it an OTLP endpoint?" in outcome.cause
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
