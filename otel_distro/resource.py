@@ -102,18 +102,21 @@ def _detect(detectors: list[tuple[str, ResourceDetector]]) -> list[Resource]:
         else:
             _report(name, f"returned {type(resource).__name__}")
 
-    threads = [
-        (name, threading.Thread(target=run, args=(name, detector), daemon=True))
-        for name, detector in detectors
-    ]
-    for _, thread in threads:
-        thread.start()
+    threads: list[tuple[str, threading.Thread]] = []
+    for name, detector in detectors:
+        thread = threading.Thread(target=run, args=(name, detector), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # No more threads are to be had: then it may take its time.
+            run(name, detector)
+        else:
+            threads.append((name, thread))
     deadline = time.monotonic() + _DETECTION_DEADLINE_S
     for name, thread in threads:
         thread.join(max(0, deadline - time.monotonic()))
         if thread.is_alive():
             _report(name, f"took longer than {_DETECTION_DEADLINE_S} s")
-    return [found[name] for name, _ in threads if name in found]
+    return [found[name] for name, _ in detectors if name in found]
 
 
 def _report(name: str, what: str) -> None:

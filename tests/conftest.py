@@ -1,5 +1,6 @@
 """What every group of tests may use."""
 
+import itertools
 import os
 import tempfile
 
@@ -9,7 +10,14 @@ from otel_distro import notices
 
 # Where processes under test keep what they could not deliver: not where the developer's do.
 _state = tempfile.TemporaryDirectory(prefix="blipee-otel-tests-")
+_numbers = itertools.count()
 os.environ["XDG_STATE_HOME"] = _state.name
+
+
+@pytest.fixture(autouse=True)
+def _own_state(monkeypatch):
+    """What one test leaves in the spool is not for another one's processes to deliver."""
+    monkeypatch.setenv("XDG_STATE_HOME", f"{_state.name}/{next(_numbers)}")
 
 
 @pytest.fixture

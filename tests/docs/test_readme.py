@@ -62,6 +62,13 @@ def test_the_three_lines_instrument_the_application_of_the_readme(a_users_enviro
         command = [*command, "--port", str(port)]
         with serving(command, f"{url}/docs", tmp_path, variables, tools=a_users_environment):
             urllib.request.urlopen(f"{url}/hello/you", timeout=10).close()
+        collector.wait_for(
+            lambda: (
+                collector.spans()
+                and any("Finished server" in str(log.record["body"]) for log in collector.logs())
+                and collector.metrics()
+            )
+        )
         spans = {span.record["name"]: span for span in collector.spans()}
         span = spans["GET /hello/{name}"]
         assert span.resource["service.name"] == "greeter-api"

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 from opentelemetry._logs import SeverityNumber
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk._logs import LogRecordProcessor
 from opentelemetry.sdk._logs.export import (
@@ -291,11 +291,13 @@ def test_a_propagator_that_raises_is_left_out_and_the_others_go_on(said):
 
 
 @pytest.mark.parametrize(("returned", "lines"), [(None, 0), ({}, 1), ("context", 1)])
-def test_a_propagator_that_returns_no_context_takes_none_away(returned, lines, said):
+def test_a_propagator_that_returns_no_context_takes_none_away(returned, lines, said, request):
     class Returns(Header):
         def extract(self, carrier, context=None, getter=None):
             return returned
 
+    token = attach(Context())  # whatever another test has left
+    request.addfinalizer(lambda: detach(token))
     there = Context({"there": 1})
     assert Propagators([Returns("r")]).extract({}, there) is there
     assert Propagators([Returns("r")]).extract({}) == Context()
