@@ -5,7 +5,7 @@ from support.misbehaving import HttpServer
 
 # The SDK itself takes a thread when it is imported, and raises where there is none.
 NO_THREADS = """
-import opentelemetry.sdk.metrics, opentelemetry.sdk.trace
+import opentelemetry.sdk._logs, opentelemetry.sdk.metrics, opentelemetry.sdk.trace
 import threading
 start = threading.Thread.start
 def none_to_be_had(thread): raise RuntimeError("can't start new thread")
