@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from otel_distro.delivery.pipeline import Pipeline
+from otel_distro.delivery.signal import NOUNS
 from otel_distro.delivery.spool.folder import of_other_users, quarantined, used_bytes
 from otel_distro.delivery.spool.inspection import Left, inspect, purge
 from otel_distro.notices import notice
@@ -19,7 +20,6 @@ from otel_distro.settings import SIGNALS, InCode, Settings, names, read_settings
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names it so
 
-_NOUNS: Final = {"traces": "spans", "metrics": "metric points", "logs": "log records"}
 _STEP_S: Final = 0.5
 _MIB: Final = 1024 * 1024
 
@@ -191,7 +191,7 @@ def _left(root: Path, service: str | None) -> list[Left]:
 
 def _line(one: Left) -> str:
     records = ", ".join(
-        f"{one.records[signal]:,} {_NOUNS[signal]}" for signal in SIGNALS if one.records[signal]
+        f"{one.records[signal]:,} {NOUNS[signal]}" for signal in SIGNALS if one.records[signal]
     )
     state = "running" if one.is_running else "ended"
     unreadable = f", {one.unreadable} unreadable files" if one.unreadable else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from otel_distro.delivery.engine import Engine
 from otel_distro.delivery.ledger import Balance
 from otel_distro.delivery.model import DeliverySettings, Notice
-from otel_distro.delivery.signal import Signal
+from otel_distro.delivery.signal import NOUNS, Signal
 from otel_distro.delivery.suppression import without_instrumentation
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ _PAUSE_S: Final = 1.0
 # event: the thread may have been interrupted, by a signal's handler, while it held the event.
 _LOOK_S: Final = 0.005
 _RECENTLY_S: Final = 5.0
-_NOUNS: Final[dict[Signal, str]] = {
-    "traces": "spans",
-    "metrics": "metric points",
-    "logs": "log records",
-}
 
 
 class Pipeline:
@@ -244,8 +239,8 @@ class Pipeline:
 
     def _say_what_is_left(self) -> None:
         balance = self.balance() or {}
-        spooled = {_NOUNS[signal]: one.spooled + one.in_flight for signal, one in balance.items()}
-        lost = {_NOUNS[signal]: one.lost for signal, one in balance.items()}
+        spooled = {NOUNS[signal]: one.spooled + one.in_flight for signal, one in balance.items()}
+        lost = {NOUNS[signal]: one.lost for signal, one in balance.items()}
         said = []
         spool = self.settings.spool
         if spool and any(spooled.values()):

@@ -156,7 +156,6 @@ class Sender:
 
     def _rest(self) -> bool:
         """Sleep until something is due. Return False where nothing will be, and it shall end."""
-        self.alarm.asleep = True
         with self._lock:
             due = [at for route in self.routes if (at := route.due_at()) is not None]
         if self._until is not None and (not due or min(due) > self._until):
@@ -166,7 +165,6 @@ class Sender:
             self.alarm.sleep(None)
         elif min(due) > now:
             self.alarm.sleep(min(due) - now)
-        self.alarm.asleep = False
         return True
 
     def _send(self, route: Route, batch: list[Load]) -> None:
