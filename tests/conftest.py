@@ -15,9 +15,12 @@ os.environ["XDG_STATE_HOME"] = _state.name
 
 
 @pytest.fixture(autouse=True)
-def _own_state(monkeypatch):
+def _own_state():
     """What one test leaves in the spool is not for another one's processes to deliver."""
-    monkeypatch.setenv("XDG_STATE_HOME", f"{_state.name}/{next(_numbers)}")
+    # Not by the test's own `monkeypatch`, which would then be undone after all other fixtures.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", f"{_state.name}/{next(_numbers)}")
+        yield
 
 
 @pytest.fixture
