@@ -9,7 +9,10 @@ import pytest
 from otel_distro import notices
 
 # Where processes under test keep what they could not deliver: not where the developer's do.
-_state = tempfile.TemporaryDirectory(prefix="blipee-otel-tests-")
+_state = tempfile.TemporaryDirectory(
+    prefix="blipee-otel-tests-",
+    ignore_cleanup_errors=True,  # a process that outlived its test may still write
+)
 _numbers = itertools.count()
 os.environ["XDG_STATE_HOME"] = _state.name
 

@@ -177,7 +177,7 @@ def test_no_header_keeps_the_application_busy(case, propagator, said):
         started = time.perf_counter()
         propagator.extract(headers)
         times.append(time.perf_counter() - started)
-    assert min(times) < 0.02
+    assert min(times) < 0.1
 
 
 BITS = (

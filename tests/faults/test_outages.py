@@ -213,7 +213,7 @@ def test_the_application_is_not_kept_waiting_and_hears_of_it_in_a_few_lines(outc
     for report in outcome.reports:
         assert report.code == 0
         assert "Traceback" not in report.stderr
-        assert report.longest_s < 1
+        assert report.longest_s < 5
         assert report.grown_mib < 100
 
 

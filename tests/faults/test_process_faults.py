@@ -20,7 +20,7 @@ pytestmark = pytest.mark.collector
 BOUND_S = 3.0
 HANGING_BOUND_S = 3.5
 # What a machine does that runs other tests too.
-LOADED_S = 1.5
+LOADED_S = 6.0
 
 
 # --- SIGTERM and SIGINT ---------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def signaled(ground, why):
 def test_a_signal_ends_a_process_as_without_us_and_all_is_delivered(why, happened, arrived):
     program, _, code = SIGNALED[why]
     assert happened.code == code, happened.err
-    assert happened.seconds < BOUND_S, happened.err
+    assert happened.seconds < BOUND_S + LOADED_S, happened.err
     own = "note" in program
     assert ("called with 15 frame" in happened.out) == own
     arrived.exactly_once(range(101 if own and code == 7 else 100))
@@ -188,7 +188,7 @@ def test_a_killed_process_loses_the_last_moment_only(collector, happened, arrive
         f"oldest {oldest * 1000:.0f} ms before; {len(doubled)} doubled"
     )
     assert len(ages) > ROUNDS * 100
-    assert oldest < 1.0, "the window is 200 ms, on a machine that has time"
+    assert oldest < 2.0, "the window is 200 ms, on a machine that has time"
     if collector == "down":
         assert not doubled
     assert max([0, *arrived.spans.values(), *arrived.logs.values()]) <= 2

@@ -35,7 +35,7 @@ COLLECTORS = ("up", "down", "hangs")
 REQUESTS = 20
 # Seconds that a server may take longer to end than without us, for each of its processes that waits
 # for others.
-LONGER_S = {"up": 2.0, "down": 3.0, "hangs": 3.5}
+LONGER_S = {"up": 6.0, "down": 6.0, "hangs": 8.0}
 
 _plain: dict[tuple[str, str], "object"] = {}
 _lock = threading.Lock()

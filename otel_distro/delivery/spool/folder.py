@@ -97,6 +97,9 @@ def open_segments(
     unreadable: list[tuple[Path, str]] = []
     foreign: list[Path] = []
     for path in sorted(folder.path.glob(f"*{SUFFIX}")):
+        if path.lstat().st_size == 0:
+            path.unlink()  # Its process was killed between making it and writing anything.
+            continue
         try:
             segment = Segment.open(path)
         except UnreadableSegmentError as error:

@@ -218,7 +218,7 @@ def test_the_sleeping_sender_wakes_for_what_is_due(parts):
     process = parts(None)
     with running(process):
         for _ in range(20):
-            wait_for(lambda: process.sender.alarm.asleep)
+            wait_for(process.sender.alarm._lock.locked)
             before = process.balance().exported
             process.write(items(1))
             wait_for(lambda: process.balance().exported > before)  # noqa: B023
