@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from opentelemetry import _logs, metrics, propagate, trace
 from opentelemetry.sdk._logs import LoggerProvider
@@ -16,9 +15,9 @@ from otel_distro.catalogue import CATALOGUE
 from otel_distro.delivery.pipeline import Pipeline
 from otel_distro.instrumentation import LogBridge
 from otel_distro.instrumentation.delivery import report_delivery
-from otel_distro.instrumentation.stopping import flush_providers
+from otel_distro.instrumentation.stopping import call, flush_providers
 from otel_distro.instrumentation.system import report
-from otel_distro.notices import describe, notice
+from otel_distro.notices import notice
 from otel_distro.providers import Providers, follow_forks
 from otel_distro.providers.declarative import ConfigurationFileError, apply_configuration_file
 from otel_distro.resource import unknown_service
@@ -121,7 +120,7 @@ def stop_all(pipeline: Pipeline | None, timeout_s: float) -> None:
     stopping = [
         thread
         for provider in sdk_providers()
-        if (thread := _begin(partial(_shut_down, provider))) is not None
+        if (thread := _begin(partial(call, provider, "shutdown"))) is not None
     ]
     # The last metrics are collected meanwhile. What parts of others need is not waited for longer
     # than half of the time.
@@ -142,13 +141,3 @@ def _begin(work: Callable[[], object]) -> threading.Thread | None:
         work()
         return None
     return thread
-
-
-def _shut_down(provider: Any) -> None:  # noqa: ANN401 - any of the SDK's three
-    try:
-        provider.shutdown()
-    except Exception as error:  # noqa: BLE001 - processors and exporters of others
-        notice(
-            f"shutdown {type(provider).__name__}",
-            f"{type(provider).__name__}.shutdown failed ({describe(error)}).",
-        )

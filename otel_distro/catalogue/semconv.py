@@ -47,7 +47,7 @@ _AGENT: Final = (
 )
 
 
-def _instrument(  # noqa: PLR0913 - the columns of a table
+def standard(  # noqa: PLR0913 - the columns of a table
     name: str,
     kind: Kind,
     unit: str,
@@ -57,6 +57,7 @@ def _instrument(  # noqa: PLR0913 - the columns of a table
     bounds: tuple[float, ...] = (),
     capacity: str | None = None,
 ) -> Instrument:
+    """Return an instrument of the semantic conventions, or named after them."""
     return Instrument(
         name=name,
         kind=kind,
@@ -71,7 +72,7 @@ def _instrument(  # noqa: PLR0913 - the columns of a table
 
 
 SEMCONV: Final = (
-    _instrument(
+    standard(
         "http.server.request.duration",
         Kind.HISTOGRAM,
         "s",
@@ -80,7 +81,7 @@ SEMCONV: Final = (
         component="api",
         bounds=buckets.HTTP_S,
     ),
-    _instrument(
+    standard(
         "http.server.active_requests",
         Kind.UP_DOWN_COUNTER,
         "{request}",
@@ -88,7 +89,7 @@ SEMCONV: Final = (
         *_ACTIVE,
         component="api",
     ),
-    _instrument(
+    standard(
         "http.server.request.body.size",
         Kind.HISTOGRAM,
         "By",
@@ -97,7 +98,7 @@ SEMCONV: Final = (
         component="api",
         bounds=buckets.BODY_BYTES,
     ),
-    _instrument(
+    standard(
         "http.server.response.body.size",
         Kind.HISTOGRAM,
         "By",
@@ -106,7 +107,7 @@ SEMCONV: Final = (
         component="api",
         bounds=buckets.BODY_BYTES,
     ),
-    _instrument(
+    standard(
         "http.client.request.duration",
         Kind.HISTOGRAM,
         "s",
@@ -115,7 +116,7 @@ SEMCONV: Final = (
         component="external",
         bounds=buckets.HTTP_S,
     ),
-    _instrument(
+    standard(
         "db.client.operation.duration",
         Kind.HISTOGRAM,
         "s",
@@ -124,7 +125,7 @@ SEMCONV: Final = (
         component="database",
         bounds=buckets.DATABASE_S,
     ),
-    _instrument(
+    standard(
         "db.client.connection.count",
         Kind.OBSERVABLE_UP_DOWN_COUNTER,
         "{connection}",
@@ -134,7 +135,7 @@ SEMCONV: Final = (
         component="database",
         capacity="db.client.connection.max",
     ),
-    _instrument(
+    standard(
         "db.client.connection.max",
         Kind.OBSERVABLE_UP_DOWN_COUNTER,
         "{connection}",
@@ -142,7 +143,7 @@ SEMCONV: Final = (
         _POOL,
         component="database",
     ),
-    _instrument(
+    standard(
         "db.client.connection.pending_requests",
         Kind.UP_DOWN_COUNTER,
         "{request}",
@@ -150,7 +151,7 @@ SEMCONV: Final = (
         _POOL,
         component="database",
     ),
-    _instrument(
+    standard(
         "db.client.connection.timeouts",
         Kind.COUNTER,
         "{timeout}",
@@ -158,7 +159,7 @@ SEMCONV: Final = (
         _POOL,
         component="database",
     ),
-    _instrument(
+    standard(
         "db.client.connection.wait_time",
         Kind.HISTOGRAM,
         "s",
@@ -167,7 +168,7 @@ SEMCONV: Final = (
         component="database",
         bounds=buckets.DATABASE_S,
     ),
-    _instrument(
+    standard(
         "gen_ai.invoke_agent.duration",
         Kind.HISTOGRAM,
         "s",
@@ -176,7 +177,7 @@ SEMCONV: Final = (
         component="agents",
         bounds=buckets.AGENT_S,
     ),
-    _instrument(
+    standard(
         "gen_ai.invoke_agent.tool_calls",
         Kind.HISTOGRAM,
         "{tool_call}",
@@ -185,7 +186,7 @@ SEMCONV: Final = (
         component="agents",
         bounds=buckets.CALLS,
     ),
-    _instrument(
+    standard(
         "gen_ai.execute_tool.duration",
         Kind.HISTOGRAM,
         "s",
@@ -197,14 +198,14 @@ SEMCONV: Final = (
         component="agents",
         bounds=buckets.TOOL_S,
     ),
-    _instrument(
+    standard(
         "process.memory.usage",
         Kind.OBSERVABLE_UP_DOWN_COUNTER,
         "By",
         "Resident memory of the process.",
         component="system",
     ),
-    _instrument(
+    standard(
         "system.memory.utilization",
         Kind.OBSERVABLE_GAUGE,
         "1",
@@ -212,7 +213,7 @@ SEMCONV: Final = (
         Attribute("state", ("used",)),
         component="system",
     ),
-    _instrument(
+    standard(
         "process.cpu.time",
         Kind.OBSERVABLE_COUNTER,
         "s",
@@ -220,28 +221,28 @@ SEMCONV: Final = (
         Attribute("cpu.mode", ("user", "system")),
         component="system",
     ),
-    _instrument(
+    standard(
         "process.cpu.utilization",
         Kind.OBSERVABLE_GAUGE,
         "1",
         "Processor time since the last export, of all that the process may use.",
         component="system",
     ),
-    _instrument(
+    standard(
         "process.thread.count",
         Kind.OBSERVABLE_UP_DOWN_COUNTER,
         "{thread}",
         "Threads of the process.",
         component="system",
     ),
-    _instrument(
+    standard(
         "process.unix.file_descriptor.count",
         Kind.OBSERVABLE_UP_DOWN_COUNTER,
         "{file_descriptor}",
         "File descriptors that the process has open.",
         component="system",
     ),
-    _instrument(
+    standard(
         "cpython.gc.collections",
         Kind.OBSERVABLE_COUNTER,
         "{collection}",
@@ -250,7 +251,7 @@ SEMCONV: Final = (
         component="system",
     ),
     # No convention for asyncio yet; named as Node's `nodejs.eventloop.delay` is.
-    _instrument(
+    standard(
         "cpython.eventloop.delay",
         Kind.HISTOGRAM,
         "s",

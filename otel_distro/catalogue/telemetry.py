@@ -4,52 +4,37 @@
 `blipee.delivery.*` are ours, for what these have no name: the spool.
 """
 
+from functools import partial
 from typing import Final
 
-from otel_distro.catalogue.instrument import Attribute, Instrument, Kind, Origin
+from otel_distro.catalogue.instrument import Attribute, Instrument, Kind
+from otel_distro.catalogue.semconv import standard
 
 _ERROR: Final = Attribute("error.type")
 _SIGNAL: Final = Attribute("signal", ("traces", "metrics", "logs"))
 
 
-def _instrument(  # noqa: PLR0913 - the columns of a table
-    name: str,
-    kind: Kind,
-    unit: str,
-    description: str,
-    *attributes: Attribute,
-    capacity: str | None = None,
-    origin: Origin = "semconv",
-) -> Instrument:
-    return Instrument(
-        name=name,
-        kind=kind,
-        unit=unit,
-        description=description,
-        attributes=attributes,
-        capacity=capacity,
-        component="telemetry",
-        origin=origin,
-    )
+_standard: Final = partial(standard, component="telemetry")
+_ours: Final = partial(Instrument, component="telemetry")
 
 
 def _of_processor(noun: str, unit: str, name: str) -> tuple[Instrument, ...]:
     return (
-        _instrument(
+        _standard(
             f"otel.sdk.processor.{noun}.processed",
             Kind.OBSERVABLE_COUNTER,
             unit,
             f"{name} that left the queue, or were dropped there.",
             _ERROR,
         ),
-        _instrument(
+        _standard(
             f"otel.sdk.processor.{noun}.queue.size",
             Kind.OBSERVABLE_UP_DOWN_COUNTER,
             unit,
             f"{name} that wait to be encoded.",
             capacity=f"otel.sdk.processor.{noun}.queue.capacity",
         ),
-        _instrument(
+        _standard(
             f"otel.sdk.processor.{noun}.queue.capacity",
             Kind.OBSERVABLE_UP_DOWN_COUNTER,
             unit,
@@ -60,14 +45,14 @@ def _of_processor(noun: str, unit: str, name: str) -> tuple[Instrument, ...]:
 
 def _of_exporter(noun: str, unit: str, name: str) -> tuple[Instrument, ...]:
     return (
-        _instrument(
+        _standard(
             f"otel.sdk.exporter.{noun}.exported",
             Kind.OBSERVABLE_COUNTER,
             unit,
             f"{name} that were acknowledged, or given up for what error.type says.",
             _ERROR,
         ),
-        _instrument(
+        _standard(
             f"otel.sdk.exporter.{noun}.inflight",
             Kind.OBSERVABLE_UP_DOWN_COUNTER,
             unit,
@@ -82,51 +67,45 @@ TELEMETRY: Final = (
     *_of_exporter("span", "{span}", "Spans"),
     *_of_exporter("log", "{log_record}", "Log records"),
     *_of_exporter("metric_data_point", "{data_point}", "Metric data points"),
-    _instrument(
-        "blipee.delivery.spooled",
-        Kind.OBSERVABLE_UP_DOWN_COUNTER,
-        "{record}",
-        "Records that an endpoint did not take and that wait in the spool.",
-        _SIGNAL,
-        origin="application",
+    _ours(
+        name="blipee.delivery.spooled",
+        kind=Kind.OBSERVABLE_UP_DOWN_COUNTER,
+        unit="{record}",
+        description="Records that an endpoint did not take and that wait in the spool.",
+        attributes=(_SIGNAL,),
     ),
-    _instrument(
-        "blipee.delivery.dropped",
-        Kind.OBSERVABLE_COUNTER,
-        "{record}",
-        "Records that are lost, by reason.",
-        _SIGNAL,
-        Attribute("reason"),
-        origin="application",
+    _ours(
+        name="blipee.delivery.dropped",
+        kind=Kind.OBSERVABLE_COUNTER,
+        unit="{record}",
+        description="Records that are lost, by reason.",
+        attributes=(_SIGNAL, Attribute("reason")),
     ),
-    _instrument(
-        "blipee.delivery.resent",
-        Kind.OBSERVABLE_COUNTER,
-        "{record}",
-        "Records sent again because their acknowledgement was lost: each at most a duplicate.",
-        _SIGNAL,
-        origin="application",
+    _ours(
+        name="blipee.delivery.resent",
+        kind=Kind.OBSERVABLE_COUNTER,
+        unit="{record}",
+        description="Records sent again because their acknowledgement was lost: each at most a "
+        "duplicate.",
+        attributes=(_SIGNAL,),
     ),
-    _instrument(
-        "blipee.delivery.adopted",
-        Kind.OBSERVABLE_COUNTER,
-        "{record}",
-        "Records found in the spool of a process that has ended.",
-        _SIGNAL,
-        origin="application",
+    _ours(
+        name="blipee.delivery.adopted",
+        kind=Kind.OBSERVABLE_COUNTER,
+        unit="{record}",
+        description="Records found in the spool of a process that has ended.",
+        attributes=(_SIGNAL,),
     ),
-    _instrument(
-        "blipee.delivery.quarantined",
-        Kind.OBSERVABLE_COUNTER,
-        "{file}",
-        "Files of the spool that were damaged and set aside.",
-        origin="application",
+    _ours(
+        name="blipee.delivery.quarantined",
+        kind=Kind.OBSERVABLE_COUNTER,
+        unit="{file}",
+        description="Files of the spool that were damaged and set aside.",
     ),
-    _instrument(
-        "blipee.delivery.spool.size",
-        Kind.OBSERVABLE_UP_DOWN_COUNTER,
-        "By",
-        "Bytes in the folder of the spool, of all processes.",
-        origin="application",
+    _ours(
+        name="blipee.delivery.spool.size",
+        kind=Kind.OBSERVABLE_UP_DOWN_COUNTER,
+        unit="By",
+        description="Bytes in the folder of the spool, of all processes.",
     ),
 )

@@ -156,13 +156,12 @@ class Pipeline:
         ran_out = now - self._ran_out_at < _RECENTLY_S
         until = now + (min(timeout_s, _RECENTLY_S / 10) if ran_out else timeout_s)
         engine = self._engine
+        engine.writer.stop()
         if self._running:
-            engine.writer.stop()
             self._threads["writer"].join(max(0.0, until - time.monotonic()))
             engine.sender.stop(until)
             self._threads["sender"].join(max(0.0, until - time.monotonic()))
         else:
-            engine.writer.stop()  # the one thread that could be started, perhaps
             engine.writer.drain()
             engine.sender.stop(until)
             engine.sender.run()

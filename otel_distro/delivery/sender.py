@@ -174,14 +174,13 @@ class Sender:
         body = join(load.chunk for load in batch)
         began = time.monotonic()
         outcome = route.transport.send(body, timeout)
+        took_s = time.monotonic() - began
         with self._lock:
-            self._conclude(route, batch, outcome, len(body))
-            if isinstance(outcome, Unavailable):
-                # An endpoint that hangs leaves the others as much time as it takes.
-                now = time.monotonic()
-                route.next_try = max(route.next_try, now + (now - began))
+            self._conclude(route, batch, outcome, len(body), took_s)
 
-    def _conclude(self, route: Route, batch: list[Load], outcome: Outcome, size: int) -> None:
+    def _conclude(
+        self, route: Route, batch: list[Load], outcome: Outcome, size: int, took_s: float
+    ) -> None:
         lane, account = route.lane, route.lane.account
         if lane.is_given_up:
             return  # The end did not wait for this answer: what was sent is accounted for.
@@ -209,7 +208,7 @@ class Sender:
                 if len(batch) == 1:
                     self._make_smaller(route, batch[0], cause)
             case Unavailable():
-                self._failed(route, batch, outcome)
+                self._failed(route, batch, outcome, took_s)
 
     def _make_smaller(self, route: Route, load: Load, cause: str) -> None:
         lane, chunk = route.lane, load.chunk
@@ -240,7 +239,7 @@ class Sender:
         if route.lane.is_stored:
             route.next_try = float("inf")
 
-    def _failed(self, route: Route, batch: list[Load], outcome: Unavailable) -> None:
+    def _failed(self, route: Route, batch: list[Load], outcome: Unavailable, took_s: float) -> None:
         route.failures += 1
         route.failed += 1
         route.hurry = False
@@ -255,7 +254,8 @@ class Sender:
         route.asked_to_wait = outcome.after_s is not None
         if outcome.after_s is not None:
             pause = max(pause, outcome.after_s * random.uniform(1.0, 1.1))  # noqa: S311
-        route.next_try = time.monotonic() + pause
+        # One that hangs leaves the others as much time as it takes.
+        route.next_try = time.monotonic() + max(pause, took_s)
         if self._until is not None:
             self._leave_to_the_spool(route)
         # What a person has to mend is said at once, not when it is tried again.

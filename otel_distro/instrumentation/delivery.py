@@ -1,5 +1,6 @@
 """What became of the telemetry, as metrics."""
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -7,6 +8,7 @@ from opentelemetry.metrics import MeterProvider
 
 from otel_distro.delivery import Balance, Signal, reasons
 from otel_distro.delivery.pipeline import Pipeline
+from otel_distro.instrumentation.system import FRESH_S
 from otel_distro.instruments import recorder
 from otel_distro.instruments.recorder import Attributes
 
@@ -27,10 +29,12 @@ def report_delivery(pipeline: Pipeline, provider: MeterProvider | None = None) -
     def observe(name: str, read: Callable[[], Values]) -> None:
         recorder.observe(name, read, provider)
 
+    ledger = _Ledger(pipeline)
+
     def of_signal(name: str, signal: Signal, read: Callable[[Balance], Values]) -> None:
         def values() -> Values:
-            balance = pipeline.balance()
-            return read(balance[signal]) if balance and signal in balance else ()
+            balance = ledger.read().get(signal)
+            return read(balance) if balance else ()
 
         observe(name, values)
 
@@ -39,7 +43,7 @@ def report_delivery(pipeline: Pipeline, provider: MeterProvider | None = None) -
             name,
             lambda: [
                 (value, {"signal": signal, **attributes})
-                for signal, balance in (pipeline.balance() or {}).items()
+                for signal, balance in ledger.read().items()
                 for value, attributes in read(balance)
             ],
         )
@@ -60,6 +64,21 @@ def report_delivery(pipeline: Pipeline, provider: MeterProvider | None = None) -
     of_all("blipee.delivery.adopted", lambda one: [(one.adopted, {})])
     observe("blipee.delivery.spool.size", lambda: [(pipeline.spool_bytes(), {})])
     observe("blipee.delivery.quarantined", lambda: [(pipeline.quarantined, {})])
+
+
+class _Ledger:
+    """Reads a pipeline's ledger: once for all instruments of an export."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._at = float("-inf")
+        self._last: dict[Signal, Balance] = {}
+
+    def read(self) -> dict[Signal, Balance]:
+        now = time.monotonic()
+        if now - self._at > FRESH_S:
+            self._at, self._last = now, self._pipeline.balance() or {}
+        return self._last
 
 
 def _processed(one: Balance) -> Values:

@@ -1,7 +1,6 @@
 """Delivers what is queued before something ends."""
 
 import time
-from typing import Any
 
 from opentelemetry import _logs, metrics, trace
 
@@ -17,17 +16,22 @@ def flush_providers(timeout_s: float) -> bool:
         trace.get_tracer_provider(),
         _logs.get_logger_provider(),
     )
-    # A list, so that all are flushed also after one that failed.
-    return all([_flush(provider, until - time.monotonic()) for provider in providers])  # noqa: C419
+    # All are flushed, also after one that failed.
+    flushed = [
+        call(provider, "force_flush", max(0, int((until - time.monotonic()) * 1000)))
+        for provider in providers
+        if hasattr(provider, "force_flush")
+    ]
+    return all(flushed)
 
 
-def _flush(provider: Any, timeout_s: float) -> bool:  # noqa: ANN401 - the API's type has no flush
-    flush = getattr(provider, "force_flush", None)
+def call(provider: object, method: str, *arguments: int) -> bool:
+    """Call a method of a provider; return False where it fails or says so. Does not raise."""
     try:
-        return flush is None or flush(max(0, int(timeout_s * 1000))) is not False
+        return getattr(provider, method)(*arguments) is not False
     except Exception as error:  # noqa: BLE001 - processors and exporters of others
         notice(
-            f"force_flush {type(provider).__name__}",
-            f"{type(provider).__name__}.force_flush failed ({describe(error)}).",
+            f"{method} {type(provider).__name__}",
+            f"{type(provider).__name__}.{method} failed ({describe(error)}).",
         )
         return False

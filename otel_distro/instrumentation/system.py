@@ -19,7 +19,7 @@ from otel_distro.instruments.recorder import Attributes
 
 _MEGABYTE: Final = 1_000_000
 # All instruments of one export share one reading.
-_FRESH_S: Final = 0.2
+FRESH_S: Final = 0.2
 _LOOP_INTERVAL_S: Final = 0.5
 
 Values = Iterable[tuple[float, Attributes]]
@@ -54,7 +54,7 @@ class Process:
         now = time.monotonic()
         with self._lock:
             last = self._last
-            if last is None or now - last.at > _FRESH_S:
+            if last is None or now - last.at > FRESH_S:
                 process = psutil.Process()
                 with process.oneshot():
                     times, memory = process.cpu_times(), process.memory_info().rss

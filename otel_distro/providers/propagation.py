@@ -23,41 +23,12 @@ from otel_distro.providers.plugins import make_plugin
 from otel_distro.settings import Settings
 
 
-class NoPropagator(TextMapPropagator):
-    """Takes nothing in and passes nothing on.
-
-    Upstream's way, a composite of none, returns None as the context; its ASGI middleware then
-    makes that the current one, and every request fails.
-    """
-
-    def extract(
-        self,
-        carrier: CarrierT,
-        context: Context | None = None,
-        getter: Getter[CarrierT] = default_getter,
-    ) -> Context:
-        """Return the given context, else the current one."""
-        del carrier, getter
-        return get_current() if context is None else context
-
-    def inject(
-        self,
-        carrier: CarrierT,
-        context: Context | None = None,
-        setter: Setter[CarrierT] = default_setter,
-    ) -> None:
-        """Do nothing."""
-
-    @property
-    def fields(self) -> set[str]:
-        """Return no header names."""
-        return set()
-
-
 class Propagators(CompositePropagator):
-    """Several propagators, one after the other; one that raises is left out of that call.
+    """Several propagators, or none, one after the other; one that raises is left out of that call.
 
     Also where it returns no context, which the next would start from, or the instrumentation use.
+    Upstream's composite of none returns none either: its ASGI middleware then makes that the
+    current one, and every request fails.
     """
 
     def __init__(self, propagators: Iterable[TextMapPropagator]) -> None:
@@ -173,8 +144,7 @@ class _Tidy(Getter[CarrierT]):
 def create_propagator(settings: Settings) -> TextMapPropagator:
     """Build the propagator; one that fails is left out, and named once."""
     if "none" in settings.propagators:
-        return NoPropagator()
+        return Propagators(())
     kind, group = TextMapPropagator, "opentelemetry_propagator"
     loaded = (make_plugin(kind, group, name) for name in settings.propagators)
-    parts = [one for one in loaded if isinstance(one, TextMapPropagator)]
-    return Propagators(parts) if parts else NoPropagator()
+    return Propagators(one for one in loaded if isinstance(one, TextMapPropagator))

@@ -217,14 +217,9 @@ class Shelf:
             if segment.pending and not segment.is_linked:
                 # One that rests is gone with its name.
                 with suppress(OSError, UnusableFolderError):
-                    self._write_again(segment)
-
-    def _write_again(self, segment: Segment) -> None:
-        for place in segment.places(segment.start):
-            chunk = segment.read(place)
-            if chunk is not None:
-                self.write(chunk, released=True, largest=segment.size, fsync=False)
-                segment.settle(place.offset, place.count)
+                    for place in segment.places(segment.start):
+                        if self._write_again(segment, place):
+                            segment.settle(place.offset, place.count)
 
     def _carry_over(self, segment: Segment) -> tuple[int, int]:
         """Write failures again. Return how many records, and bytes, that were."""
@@ -233,17 +228,26 @@ class Shelf:
         for place in segment.places(segment.start):
             if not place.errors or carried + place.size > room:
                 continue
-            chunk = segment.read(place)
-            if chunk is None:
-                continue
             try:
-                stored = self.write(
-                    chunk, released=True, largest=segment.size, fsync=False, age_s=place.age_s
-                )
-                if place.state == TRIED:
-                    stored.segment.mark(stored.offset, TRIED)
+                if not self._write_again(segment, place):
+                    continue
             except (OSError, UnusableFolderError):
                 break
             carried += place.size
             kept += place.count
         return kept, carried
+
+    def _write_again(self, segment: Segment, place: Place) -> bool:
+        """Write a chunk to another segment, as old and as tried as it is, if it can be read.
+
+        Raises `OSError` and `UnusableFolderError`.
+        """
+        chunk = segment.read(place)
+        if chunk is None:
+            return False
+        stored = self.write(
+            chunk, released=True, largest=segment.size, fsync=False, age_s=place.age_s
+        )
+        if place.state == TRIED:
+            stored.segment.mark(stored.offset, TRIED)
+        return True

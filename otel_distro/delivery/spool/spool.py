@@ -117,7 +117,7 @@ class Spool:
 
     @property
     def may_adopt(self) -> bool:
-        """Whether there is room for more of what others left behind: each holds files open."""
+        """Whether there is room for more of what others left behind: each lock is an open file."""
         return len(self._adopted) < _MOST_ADOPTED
 
     def adopt(self, signals: Iterable[Signal]) -> None:
