@@ -3,24 +3,7 @@
 import enum
 import sys
 
-
-class Hostile:  # noqa: PLW1641
-    """Raises whatever is asked of it."""
-
-    def __str__(self):
-        raise RuntimeError("no text")
-
-    __repr__ = __len__ = __iter__ = __bool__ = __format__ = __hash__ = __str__
-
-    def __eq__(self, other):
-        raise RuntimeError("not comparable")
-
-    def __getattr__(self, name):
-        raise RuntimeError("no attributes")
-
-    @property
-    def __class__(self):
-        raise RuntimeError("no class")
+from support.hostile import Endless, Hostile, HostileMapping, Nameless
 
 
 class HostileError(Exception):
@@ -36,11 +19,6 @@ class HostileNotesError(Exception):
         raise RuntimeError("no notes")
 
 
-class HostileMapping(dict):
-    def items(self):
-        raise RuntimeError("no items")
-
-
 class HostileText(str):
     __slots__ = ()
 
@@ -53,22 +31,6 @@ class HostileNumber(int):
         raise RuntimeError("no number")
 
     __str__ = __repr__ = __int__ = __index__
-
-
-class Metaclass(type):
-    @property
-    def __name__(cls):
-        raise RuntimeError("no name")
-
-
-class Nameless(metaclass=Metaclass):
-    def __str__(self):
-        raise RuntimeError("no text")
-
-
-class Endless:
-    def __str__(self):
-        return str(self)
 
 
 class Color(enum.Enum):

@@ -11,15 +11,14 @@ import pytest
 from hostile_values import (
     HOSTILE,
     Color,
-    Hostile,
     HostileError,
     HostileNotesError,
-    Nameless,
     cyclic,
     deep,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.hostile import Hostile, Nameless
 
 from otel_distro.logger import api_logger, context, set_context
 from otel_distro.logger.errors import error_fields

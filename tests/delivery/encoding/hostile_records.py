@@ -3,30 +3,6 @@
 import enum
 
 
-class Hostile:  # noqa: PLW1641
-    """Raises whatever is asked of it."""
-
-    def __str__(self):
-        raise RuntimeError("no text")
-
-    __repr__ = __len__ = __iter__ = __bool__ = __hash__ = __int__ = __index__ = __str__
-
-    def __eq__(self, other):
-        raise RuntimeError("not comparable")
-
-    def __getattr__(self, name):
-        raise RuntimeError("no attributes")
-
-    @property
-    def __class__(self):
-        raise RuntimeError("no class")
-
-
-class HostileMapping(dict):
-    def items(self):
-        raise RuntimeError("no items")
-
-
 class HostileList(list):
     def __iter__(self):
         raise RuntimeError("no items")
@@ -51,22 +27,6 @@ class OddNumber(int):
 class OddFloat(float):
     def __float__(self):
         raise RuntimeError("no number")
-
-
-class Metaclass(type):
-    @property
-    def __name__(cls):
-        raise RuntimeError("no name")
-
-
-class Nameless(metaclass=Metaclass):
-    def __str__(self):
-        raise RuntimeError("no text")
-
-
-class Endless:
-    def __str__(self):
-        return str(self)
 
 
 class Color(enum.StrEnum):

@@ -11,12 +11,8 @@ import pytest
 from decoded import attributes, plain, records, requested, sole, span
 from hostile_records import (
     Color,
-    Endless,
-    Hostile,
     HostileList,
-    HostileMapping,
     Level,
-    Nameless,
     OddFloat,
     OddNumber,
     OddText,
@@ -31,6 +27,7 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
+from support.hostile import Endless, Hostile, HostileMapping, Nameless
 
 from otel_distro.delivery.encoding import encode_logs, encode_spans
 from otel_distro.delivery.encoding.values import MAX_DEPTH, MAX_VALUES, TRUNCATED
