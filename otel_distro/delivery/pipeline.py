@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from otel_distro.delivery.engine import Engine
 from otel_distro.delivery.ledger import Balance
 from otel_distro.delivery.model import DeliverySettings, Notice
+from otel_distro.delivery.patching import Era
 from otel_distro.delivery.signal import NOUNS, Signal
 from otel_distro.delivery.suppression import without_instrumentation
 
@@ -42,6 +43,7 @@ class Pipeline:
         _pipelines.add(self)
 
     def _begin(self) -> None:
+        self._era = Era()
         self._engine = Engine(self.settings, self._attend, self._notice)
         self._starting = threading.Lock()
         self._start_again_at = 0.0
@@ -64,8 +66,9 @@ class Pipeline:
 
     def add_metrics(self, data: "MetricsData") -> None:
         """Take what a reader has collected, on the reader's thread."""
-        if not self._stopped:
-            self._start()
+        if self._stopped:
+            return
+        if self._start() or not self._era.is_over:
             self._engine.add_metrics(data)
 
     def when_started(self, follow: Callable[[], None]) -> None:
@@ -176,15 +179,14 @@ class Pipeline:
     def _attend(self) -> None:
         if self._stopped:
             self._engine.take_late(keep=self._expects_more)
-        elif self._running or self._start():
+        elif self._start():
             self._engine.alarm.ring()
 
     def _start(self) -> bool:
         """Start the threads unless they run. Return whether they do."""
-        if self._running:
-            return True
-        if type(self._engine.lock) is not type(threading.Lock()):
-            self._begin_patched()
+        if self._era.is_over and self._era.began_on_this_thread():
+            self._go_on_patched()
+        if self._running or self._era.is_over:
             return self._running
         if time.monotonic() < self._start_again_at or not self._starting.acquire(blocking=False):
             return False
@@ -200,8 +202,7 @@ class Pipeline:
                     thread.start()
                     self._threads[name] = thread
             self._running = True
-            for follow in self._followers:
-                follow()
+            self._tell_followers()
         except RuntimeError:
             # No more threads are to be had, or the interpreter is ending. The queue is bounded.
             self._start_again_at = time.monotonic() + _PAUSE_S
@@ -224,17 +225,25 @@ class Pipeline:
             else:
                 return
 
-    def _begin_patched(self) -> None:
-        """Begin again: gevent has replaced threads and locks, and they do not go with the old ones.
+    def _go_on_patched(self) -> None:
+        """Have what starts from now on started with threads and locks of gevent's.
 
-        A greenlet that waits for a lock of the system's stops all of them.
+        Threads that run already go on: the application waits for nothing that they hold.
         """
+        if self._running:
+            self._era = Era()
+            self._tell_followers()
+            return
         old = self._engine
         self._begin()
         for span in old.spans.take(old.spans.capacity):
             self.add_span(span)
         for record in old.logs.take(old.logs.capacity):
             self.add_log(record)
+
+    def _tell_followers(self) -> None:
+        for follow in self._followers:
+            follow()
 
     def _say_what_is_left(self) -> None:
         balance = self.balance() or {}

@@ -8,8 +8,6 @@ from ending. Here each has a second, on a thread that waits for the next one in 
 import math
 import operator
 import os
-import queue
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextvars import copy_context
@@ -20,6 +18,7 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.util.types import Attributes
 
+from otel_distro.delivery.patching import Era
 from otel_distro.notices import describe, notice
 
 PATIENCE_S: Final = 1.0
@@ -109,7 +108,9 @@ class _Job:
         self._context = copy_context()
         self._helper: _Helper | None = None
         self._given_up = False
-        self.ended = threading.Event()
+        self._has_ended = False
+        self._ended = _era().make_lock()
+        self._ended.acquire()
         self.result: list[Observation] = []
         self.error: BaseException | None = None
 
@@ -118,15 +119,14 @@ class _Job:
         try:
             helper = _idle.pop()
         except IndexError:
-            helper = _Helper()
             try:
-                helper.start()
+                helper = _Helper(_era())
             except RuntimeError:  # no more threads, or none any more as the interpreter ends
                 self.work()
                 return True
         self._helper = helper
-        helper.jobs.put(self)
-        if self.ended.wait(patience):
+        helper.do(self)
+        if self._ended.acquire(timeout=patience):
             return True
         self._given_up = True
         _given_up_at.append(monotonic())
@@ -139,29 +139,63 @@ class _Job:
         except BaseException as error:  # noqa: BLE001 - also what would end a thread
             self.error = error
 
+    def end(self) -> None:
+        """Let go who waits for it."""
+        self._has_ended = True
+        self._ended.release()
+
     def runs(self) -> bool:
         """Return whether it runs still; not after a fork, where its thread is not."""
-        return not self.ended.is_set() and self._helper is not None and self._helper.is_alive()
+        return not self._has_ended and self._helper is not None and self._helper.is_alive
 
 
-class _Helper(threading.Thread):
-    """Does one job after the other; of several that wait for one, one stays."""
+class _Helper:
+    """Does one job after the other; of several that wait for one, one stays.
 
-    def __init__(self) -> None:
-        super().__init__(name="otel-callbacks", daemon=True)
-        # By its name in the module, where gevent puts its own when it replaces threads.
-        self.jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+    Of bare threads and locks, all of one era: gevent's patching may come at any moment.
+    """
 
-    def run(self) -> None:
-        """Wait for jobs."""
+    def __init__(self, era: Era) -> None:
+        self._era = era
+        self._job: _Job | None = None
+        self._called = era.make_lock()
+        self._called.acquire()
+        self._process = os.getpid()
+        era.start_thread(self._run, ())
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread is of this process."""
+        return self._process == os.getpid()
+
+    def do(self, job: _Job) -> None:
+        """Have it done."""
+        self._job = job
+        self._called.release()
+
+    def _run(self) -> None:
         stays = True
         while stays:
-            job = self.jobs.get()
+            self._called.acquire()
+            job, self._job = self._job, None
+            if job is None:  # never: it is called for a job
+                continue
             job.work()
-            stays = not _idle
+            stays = not _idle and self._era is _eras[0]
             if stays:
                 _idle.append(self)
-            job.ended.set()
+            job.end()
+
+
+_eras = [Era()]
+
+
+def _era() -> Era:
+    era = _eras[0]
+    if era.is_over and era.began_on_this_thread():
+        _idle.clear()
+        era = _eras[0] = Era()
+    return era
 
 
 # Without a lock: what is done with them is one step each.

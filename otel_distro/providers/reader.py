@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 
+from otel_distro.delivery.patching import Era
 from otel_distro.notices import describe, notice
 
 
@@ -23,18 +24,23 @@ class PeriodicReader(PeriodicExportingMetricReader):
         super().__init__(exporter, math.inf, timeout_ms)
         self.interval_ms = interval_ms
         self.timeout_ms = timeout_ms
-        self._ticking: threading.Thread | None = None
-        self._ending = threading.Event()
-        self.start()
+        self._ticking: threading.Thread | None
+        self._begin()
         if hasattr(os, "register_at_fork"):
             begin_again = weakref.WeakMethod(self._begin_again)
             os.register_at_fork(after_in_child=lambda: (again := begin_again()) and again())
 
     def start(self) -> None:
         """Start the thread, unless it runs, or none is to be had."""
+        if self._era.is_over and not self._ending.is_set():
+            self._ending.set()
+            self._begin()
+            return
         if self._ticking is not None or self._ending.is_set():
             return
-        thread = threading.Thread(target=self._tick, name="blipee-otel metrics", daemon=True)
+        thread = threading.Thread(
+            target=self._tick, args=(self._ending,), name="blipee-otel metrics", daemon=True
+        )
         with suppress(RuntimeError):
             thread.start()
             self._ticking = thread
@@ -46,8 +52,10 @@ class PeriodicReader(PeriodicExportingMetricReader):
             self._collect_now()
         super().shutdown(timeout_millis, **kwargs)
 
-    def _tick(self) -> None:
-        while not self._ending.wait(self.interval_ms / 1000):
+    def _tick(self, ending: threading.Event) -> None:
+        while not ending.wait(self.interval_ms / 1000):
+            if self._era.is_over:
+                return  # it would wait for greenlets that run on another thread
             self._collect_now()
 
     def _collect_now(self) -> None:
@@ -59,5 +67,10 @@ class PeriodicReader(PeriodicExportingMetricReader):
     def _begin_again(self) -> None:
         """Start the thread of a forked child: that of its parent is not there."""
         self._export_lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._era = Era()
         self._ticking = None
+        self._ending = threading.Event()
         self.start()

@@ -610,6 +610,12 @@ PATCHED = {
         True,
         "prepare(); emit('early'); time.sleep(0.3)\nfrom gevent.monkey import *; patch_all()\n",
     ),
+    # Metrics are collected all the time, so that it happens in the middle of a collection.
+    "gevent, patched after a record, collecting": (
+        [],
+        True,
+        "prepare(); emit('early'); time.sleep(0.3)\nfrom gevent.monkey import *; patch_all()\n",
+    ),
     "gevent.monkey under opentelemetry-instrument": (["-m", "gevent.monkey"], True, ""),
 }
 GREENLETS = """
@@ -628,7 +634,8 @@ GREENLETS = """
 def patched(ground, how, end):
     options, instrumented, first = PATCHED[how]
     program = first + textwrap.dedent(GREENLETS).replace("END", end)
-    running = ground.start(program, options=options, instrumented=instrumented)
+    environment = {"OTEL_METRIC_EXPORT_INTERVAL": "20"} if "collecting" in how else {}
+    running = ground.start(program, options=options, instrumented=instrumented, **environment)
     running.wait_for("ready")
     if "sleep" in end:
         running.send(signal.SIGTERM)
