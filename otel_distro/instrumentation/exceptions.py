@@ -8,6 +8,11 @@ from contextlib import suppress
 from typing import Final
 
 from opentelemetry.context import Context, get_current
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Span, Status, StatusCode
+
+from otel_distro.instruments import errors
+from otel_distro.notices import describe
 
 # On the exception itself: exceptions of built-in classes cannot be referred to weakly.
 _ATTRIBUTE: Final = "__otel_distro_context__"
@@ -24,3 +29,29 @@ def context_of(error: BaseException | None) -> Context | None:
     """Return the context that was kept with an exception."""
     kept = getattr(error, _ATTRIBUTE, None)
     return kept if isinstance(kept, Context) else None
+
+
+def record_unhandled(error: Exception, span: Span, provider: MeterProvider | None) -> None:
+    """Report what an application did not handle: on the span, and as an error.
+
+    Args:
+        error: What was raised.
+        span: Of what has failed.
+        provider: Of the meter.
+    """
+    remember_context(error)
+    errors.captured(error, handled=False, provider=provider)
+    if span.is_recording():
+        with suppress(Exception):  # its text is the application's code
+            span.record_exception(error)
+        span.set_status(Status(StatusCode.ERROR, describe(error)))
+
+
+def type_name(error: BaseException) -> str:
+    """Return the name of its class, as `error.type` and `exception.type` have it."""
+    kind = type(error)
+    return (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )

@@ -12,8 +12,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Match, Mount, Route, Router
 
-from otel_distro.instrumentation import routes
-from otel_distro.instrumentation.routes import find_route
+from otel_distro.instrumentation.asgi import routes
+from otel_distro.instrumentation.asgi.routes import find_route
 
 with warnings.catch_warnings():
     # Starlette recommends another adapter; services have this one.

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from starlette.routing import BaseRoute, Host, Match, Mount
-from starlette.types import Scope
+
+from otel_distro.instrumentation.asgi.messages import Scope
+from otel_distro.notices import describe, notice
 
 try:
     # FastAPI from 0.137 on nests included routers; this flattens them.
@@ -21,6 +23,41 @@ except ImportError:  # an older FastAPI has nothing to flatten
 
 # An application mounted in itself, or by a mistake without an end.
 _MAX_MOUNTS: Final = 16
+_NOTHING: Final[dict[str, Any]] = {}
+
+
+def route_of(scope: Scope, before: Scope) -> str | None:
+    """Return the template that has served a request, or None for none. Never raises.
+
+    Args:
+        scope: After the request, with what routing has written into it.
+        before: A copy of it from before.
+    """
+    route = scope.get("route")
+    if route is None or scope.get("app_root_path") != before.get("app_root_path"):
+        return route_that_fits(before)
+    # An included router's route knows its own part of the path only.
+    effective = scope.get("fastapi", _NOTHING).get("effective_route_context")
+    if effective is not None and effective.original_route is route:
+        route = effective
+    template = getattr(route, "path", None)
+    if type(template) is not str or "app_root_path" in before or isinstance(route, Mount | Host):
+        return route_that_fits(before)
+    return template or None
+
+
+def route_that_fits(scope: Scope) -> str | None:
+    """Return the template that would serve a request, or None for none. Never raises."""
+    try:
+        return find_route({**scope, "root_path": root_path_of(scope["app"], scope)})
+    except Exception as error:  # noqa: BLE001 - custom routes may raise anything
+        notice("http.route", f"http.route is missing: matching raised {describe(error)}.")
+        return None
+
+
+def root_path_of(app: object, scope: Scope) -> str:
+    """Return where a proxy has the application: as FastAPI's own says, or the server's."""
+    return getattr(app, "root_path", None) or scope.get("root_path") or ""
 
 
 def find_route(scope: Scope) -> str | None:
@@ -31,7 +68,8 @@ def find_route(scope: Scope) -> str | None:
     Args:
         scope: Of an HTTP or WebSocket request, with the application in `scope["app"]`.
     """
-    return _find(scope["app"].routes, scope, prefix=_mounted_at(scope), depth=0)
+    routes = getattr(scope["app"], "routes", None) or _routes_behind_middleware(scope["app"])
+    return _find(routes, scope, prefix=_mounted_at(scope), depth=0)
 
 
 def _find(routes: Sequence[BaseRoute], scope: Scope, *, prefix: str, depth: int) -> str | None:

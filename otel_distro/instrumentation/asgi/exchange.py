@@ -1,0 +1,197 @@
+"""A request and its response, from the first byte to the last."""
+
+import sys
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.context import Context
+from opentelemetry.instrumentation.propagators import get_global_response_propagator
+from opentelemetry.propagators.textmap import Setter
+from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
+
+from otel_distro.instrumentation.asgi.messages import Headers, Message, Scope, Send
+from otel_distro.instrumentation.asgi.names import span_name
+from otel_distro.instrumentation.asgi.routes import route_of
+from otel_distro.instrumentation.exceptions import record_unhandled, type_name
+
+if TYPE_CHECKING:
+    from otel_distro.instrumentation.asgi.server import Server
+
+_SERVER_ERROR: Final = 500
+_SECOND: Final = 1_000_000_000
+_FAILED: Final = Status(StatusCode.ERROR)
+
+
+class Exchange:
+    """Stands before the server's `send`, and reports when the response is complete.
+
+    Where an exception may be behind the response, that is only when the application has
+    returned: the exception passes by after the last byte.
+    """
+
+    __slots__ = (
+        "_before",
+        "_elsewhere",
+        "_first_byte",
+        "_headers",
+        "_is_over",
+        "_is_stream",
+        "_last_byte",
+        "_length",
+        "_method",
+        "_scope",
+        "_send",
+        "_server",
+        "_span",
+        "_started",
+        "_started_ns",
+        "_status",
+        "_trailers",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what there is to know of a request
+        self,
+        server: "Server",
+        app: object,
+        scope: Scope,
+        send: Send,
+        headers: Headers,
+        method: str,
+        span: Span,
+        started: float,
+        started_ns: int,
+    ) -> None:
+        self._server = server
+        self._scope = scope
+        self._send = send
+        self._headers = headers
+        self._method = method
+        self._span = span
+        self._started = started
+        self._started_ns = started_ns
+        # Routing changes it, in mounted applications beyond recognition.
+        self._before = {**scope, "app": app}
+        # Of a caller that calls this application while it handles one.
+        self._elsewhere = sys.exc_info()[1]
+        self._status: int | None = None
+        self._length: int | None = None
+        self._first_byte = 0.0
+        self._last_byte = 0.0
+        self._trailers = False
+        self._is_stream = False
+        self._is_over = False
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the application's."""
+        kind = message["type"]
+        if kind == "http.response.body":
+            more = message.get("more_body", False)
+            if more and self._length is None:
+                self._is_stream = True
+            await self._send(message)
+            if not more and not self._trailers:
+                self._complete()
+        elif kind == "http.response.start":
+            self._begin(message)
+            await self._send(message)
+        else:
+            await self._send(message)
+            if kind == "http.response.trailers" and not message.get("more_trailers", False):
+                self._complete()
+
+    def _begin(self, message: Message) -> None:
+        self._first_byte = perf_counter()
+        self._status = message["status"]
+        if message.get("trailers"):
+            self._trailers = True
+        headers = message.get("headers") or ()
+        for name, value in headers:
+            if name == b"content-length":
+                self._length = size(value)
+                break
+        captured = self._server.response_headers
+        if captured is not None and self._span.is_recording():
+            self._span.set_attributes(captured.read(headers))
+        propagator = get_global_response_propagator()  # type: ignore[no-untyped-call]
+        if propagator is not None:
+            propagator.inject(message, set_span_in_context(self._span, Context()), setter=_setter)
+
+    def _complete(self) -> None:
+        self._last_byte = perf_counter()
+        status = self._status
+        if status is None or status >= _SERVER_ERROR or sys.exc_info()[1] is not self._elsewhere:
+            return
+        self.end()
+
+    def fail(self, error: Exception) -> None:
+        """Report what the application did not handle."""
+        self.end(error)
+
+    def end(self, error: Exception | None = None) -> None:
+        """Report the request, once. It ended with the last byte, if there was one."""
+        if self._is_over:
+            return
+        self._is_over = True
+        server = self._server
+        span = self._span
+        status = self._status
+        seconds = (self._last_byte or perf_counter()) - self._started
+        route = route_of(self._scope, self._before)
+        error_type = None
+        if status is not None and status >= _SERVER_ERROR:
+            error_type = str(status)
+        elif error is not None:
+            error_type = type_name(error)
+        if error is not None:
+            record_unhandled(error, span, server.meter_provider)
+        elif error_type is not None:
+            span.set_status(_FAILED)
+        if span.is_recording():
+            self._describe(span, route, error_type)
+            span.end(self._started_ns + int(seconds * _SECOND))
+        context = span.get_span_context()
+        server.measurements.answered(
+            self._method,
+            self._scope,
+            route,
+            status,
+            error_type,
+            seconds=seconds,
+            sizes=(self._request_size(), self._length),
+            exemplar=context if context.trace_flags & 1 else None,
+            in_latency=server.streams_in_latency or not self._is_stream or error_type is not None,
+        )
+
+    def _describe(self, span: Span, route: str | None, error_type: str | None) -> None:
+        """Add what is known only now."""
+        if route is not None:
+            span.update_name(span_name(self._method, route))
+            span.set_attribute("http.route", route)
+        if self._status is not None:
+            span.set_attribute("http.response.status_code", self._status)
+        if error_type is not None:
+            span.set_attribute("error.type", error_type)
+        if self._is_stream:
+            span.set_attribute(
+                "blipee.http.response.time_to_first_byte", self._first_byte - self._started
+            )
+
+    def _request_size(self) -> int | None:
+        value = self._headers.get(b"content-length")
+        return None if value is None else size(value)
+
+
+def size(value: bytes) -> int | None:
+    """Return the number in a `content-length`; None for what is none."""
+    # Not int() alone: it takes "1_0" and " +10", too.
+    return int(value) if value.isdigit() and len(value) < 19 else None  # noqa: PLR2004 - of an int64
+
+
+class _HeadersSetter(Setter[Message]):
+    def set(self, carrier: Message, key: str, value: str) -> None:
+        headers = list(carrier.get("headers") or ())
+        headers.append((key.lower().encode("latin-1"), value.encode("latin-1")))
+        carrier["headers"] = headers
+
+
+_setter: Final = _HeadersSetter()

@@ -1,0 +1,219 @@
+"""One SERVER span and one measurement of each request, whatever happens to it.
+
+Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server-span
+"""
+
+from collections.abc import Mapping
+from time import perf_counter, thread_time, time_ns
+from typing import Any, Final, Self
+
+from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import (
+    Span,
+    SpanKind,
+    Tracer,
+    TracerProvider,
+    get_current_span,
+    get_tracer,
+    set_span_in_context,
+)
+
+from otel_distro.governor import state
+from otel_distro.instrumentation.asgi.attributes import attributes_of, method_of
+from otel_distro.instrumentation.asgi.captured_headers import CapturedHeaders
+from otel_distro.instrumentation.asgi.exchange import Exchange
+from otel_distro.instrumentation.asgi.excluded import ExcludedUrls
+from otel_distro.instrumentation.asgi.lifespan import flushing
+from otel_distro.instrumentation.asgi.measurements import Measurements
+from otel_distro.instrumentation.asgi.messages import App, Headers, Receive, Scope, Send
+from otel_distro.instrumentation.asgi.names import span_name
+from otel_distro.instrumentation.asgi.parent import context_of_caller
+from otel_distro.instrumentation.asgi.routes import root_path_of, route_that_fits
+from otel_distro.instrumentation.asgi.websocket import WebSocket
+from otel_distro.instrumentation.system import watch_event_loop
+from otel_distro.logger.fields import current_fields, replace_fields
+from otel_distro.version import __version__
+
+# In the scope of a request that is seen to: applications below do nothing more.
+SEEN: Final = "otel_distro.seen"
+_cost: Final = state.point("http.server")
+
+
+class Server:
+    """What one instrumentation of applications has: a tracer, instruments and settings.
+
+    Args:
+        tracer_provider: The global one by default.
+        meter_provider: The global one by default.
+        excluded_urls: Regular expressions, separated by commas.
+        streams_in_latency: Whether streams count in the histograms of latency.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: TracerProvider | None,
+        meter_provider: MeterProvider | None,
+        excluded_urls: str,
+        *,
+        streams_in_latency: bool = False,
+    ) -> None:
+        self.tracer = get_tracer("otel_distro.instrumentation.asgi", __version__, tracer_provider)
+        self.meter_provider = meter_provider
+        self.measurements = Measurements(meter_provider)
+        self.response_headers = CapturedHeaders.of_responses() or None
+        self.streams_in_latency = streams_in_latency
+        self._request_headers = CapturedHeaders.of_requests() or None
+        self._excluded = ExcludedUrls(excluded_urls) if excluded_urls else None
+        self._names_first = _sees_starts(self.tracer)
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Return one with an instrumentor's options."""
+        return cls(
+            options.get("tracer_provider"),
+            options.get("meter_provider"),
+            options.get("excluded_urls") or "",
+            streams_in_latency=bool(options.get("streams_in_latency")),
+        )
+
+    async def serve(
+        self, app: object, answer: App, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Have a request answered by the application, and report it.
+
+        Args:
+            app: The application, for its routes.
+            answer: What answers: the application, as it is without this.
+            scope: Of the request.
+            receive: The server's.
+            send: The server's.
+        """
+        if SEEN in scope:
+            await answer(scope, receive, send)
+            return
+        scope[SEEN] = True
+        kind = scope["type"]
+        if kind not in {"http", "websocket"}:
+            await answer(scope, receive, flushing(send) if kind == "lifespan" else send)
+            return
+        headers = first_of_each(scope)
+        if self._is_silent(app, scope, headers):
+            await answer(scope, receive, send)
+            return
+        # What the request says of itself ends with it, also where the server gives it no task of
+        # its own.
+        fields = current_fields()
+        try:
+            serve = self._http if kind == "http" else self._websocket
+            await serve(app, answer, scope, receive, send, headers)
+        finally:
+            replace_fields(fields)
+
+    async def _http(  # noqa: PLR0913, PLR0917 - as `serve`
+        self,
+        app: object,
+        answer: App,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: Headers,
+    ) -> None:
+        started_ns = time_ns()
+        started = perf_counter()
+        used = thread_time() if _cost.due() else None
+        method = method_of(scope)
+        context, span = self._begin(app, scope, headers, method, started_ns)
+        active, connections = self.measurements.active(method, scope)
+        active.add(1)
+        connections.add(1)
+        exchange = Exchange(self, app, scope, send, headers, method, span, started, started_ns)
+        token = attach(context)
+        if used is not None:
+            watch_event_loop(self.meter_provider)
+            used = thread_time() - used
+        try:
+            await answer(scope, receive, exchange.send)
+        except Exception as error:
+            exchange.fail(error)
+            raise
+        finally:
+            ending = 0.0 if used is None else thread_time()
+            exchange.end()
+            active.add(-1)
+            connections.add(-1)
+            detach(token)
+            if used is not None:
+                _cost.took(used + thread_time() - ending)
+
+    async def _websocket(  # noqa: PLR0913, PLR0917 - as `serve`
+        self,
+        app: object,
+        answer: App,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: Headers,
+    ) -> None:
+        context, span = self._begin(app, scope, headers, "GET", time_ns())
+        exchange = WebSocket(self, app, scope, send, span)
+        token = attach(context)
+        try:
+            await answer(scope, receive, exchange.send)
+        except Exception as error:
+            exchange.fail(error)
+            raise
+        finally:
+            exchange.end()
+            detach(token)
+
+    def _begin(
+        self, app: object, scope: Scope, headers: Headers, method: str, started_ns: int
+    ) -> tuple[Context, Span]:
+        """Start the span; return it, and the context with it."""
+        current = get_current()
+        kind = SpanKind.SERVER
+        if current and get_current_span(current).get_span_context().is_valid:
+            # Called by another application of this process: the caller is known.
+            kind, parent = SpanKind.INTERNAL, current
+        else:
+            parent = context_of_caller(scope, headers, current)
+        attributes = attributes_of(scope, headers, method)
+        if self._request_headers is not None and state.level < 1:
+            attributes.update(self._request_headers.read(scope["headers"]))
+        name = span_name(method)
+        if self._names_first:
+            route = route_that_fits({**scope, "app": app})
+            if route is not None:
+                attributes["http.route"] = route
+                name = span_name(method, route)
+        span = self.tracer.start_span(name, parent, kind, attributes, start_time=started_ns)
+        return set_span_in_context(span, parent), span
+
+    def _is_silent(self, app: object, scope: Scope, headers: Headers) -> bool:
+        """Return whether nothing is to be reported of a request."""
+        if get_current() and not is_http_instrumentation_enabled():
+            return True
+        return self._excluded is not None and self._excluded.has(
+            scope, headers.get(b"host"), root_path_of(app, scope)
+        )
+
+
+def first_of_each(scope: Scope) -> Headers:
+    """Return the headers by name, the first of each."""
+    headers = scope.get("headers") or ()
+    try:
+        return dict(reversed(headers))
+    except TypeError:  # any iterable will do for ASGI
+        scope["headers"] = headers = list(headers)
+        return dict(reversed(headers))
+
+
+def _sees_starts(tracer: Tracer) -> bool:
+    """Return whether somebody may decide by the name or route that a span begins with.
+
+    Matching routes a second time is dear. The standard samplers do not look at them.
+    """
+    sampler = getattr(tracer, "sampler", None)
+    return not type(sampler).__module__.startswith("opentelemetry.sdk.trace.sampling")

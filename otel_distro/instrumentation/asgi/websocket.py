@@ -1,0 +1,72 @@
+"""A WebSocket's span: from its handshake to its end, however long that is."""
+
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.trace import Span, StatusCode
+
+from otel_distro.instrumentation.asgi.messages import Message, Scope, Send
+from otel_distro.instrumentation.asgi.names import span_name
+from otel_distro.instrumentation.asgi.routes import route_of
+from otel_distro.instrumentation.exceptions import record_unhandled, type_name
+from otel_distro.instruments import recorder
+from otel_distro.instruments.bound import bind
+
+if TYPE_CHECKING:
+    from otel_distro.instrumentation.asgi.server import Server
+
+_SWITCHED: Final = 101
+_REFUSED: Final = 403
+_SERVER_ERROR: Final = 500
+
+
+class WebSocket:
+    """Stands before the server's `send`, and reports when the connection is over.
+
+    It is an open connection as long as it lasts, and no request: nobody waits for its answer.
+    """
+
+    __slots__ = ("_before", "_connections", "_is_accepted", "_scope", "_send", "_server", "_span")
+
+    def __init__(self, server: "Server", app: object, scope: Scope, send: Send, span: Span) -> None:
+        self._server = server
+        self._scope = scope
+        self._before = {**scope, "app": app}
+        self._send = send
+        self._span = span
+        self._is_accepted = False
+        counter = recorder.up_down_counter("api.active_connections", server.meter_provider)
+        self._connections = bind(counter, {"type": "websocket"})
+        self._connections.add(1)
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the application's."""
+        kind = message["type"]
+        if kind == "websocket.accept":
+            self._is_accepted = True
+            self._status(_SWITCHED)
+        elif kind == "websocket.http.response.start":
+            self._status(message["status"])
+        elif kind == "websocket.close" and not self._is_accepted:
+            # The server answers so. https://asgi.readthedocs.io/en/latest/specs/www.html#close-send-event
+            self._status(_REFUSED)
+        await self._send(message)
+
+    def _status(self, status: int) -> None:
+        self._span.set_attribute("http.response.status_code", status)
+        if status >= _SERVER_ERROR:
+            self._span.set_attribute("error.type", str(status))
+            self._span.set_status(StatusCode.ERROR)
+
+    def fail(self, error: Exception) -> None:
+        """Report what the application did not handle."""
+        self._span.set_attribute("error.type", type_name(error))
+        record_unhandled(error, self._span, self._server.meter_provider)
+
+    def end(self) -> None:
+        """Report that the connection is over."""
+        self._connections.add(-1)
+        route = route_of(self._scope, self._before)
+        if route is not None:
+            self._span.update_name(span_name("GET", route))
+            self._span.set_attribute("http.route", route)
+        self._span.end()

@@ -1,0 +1,54 @@
+"""Starlette: one span and one measurement of each request, and one span of each background task."""
+
+from collections.abc import Collection
+from typing import Any
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.trace import TracerProvider, get_tracer
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.types import Receive, Scope, Send
+
+from otel_distro.instrumentation.asgi.server import Server
+from otel_distro.instrumentation.patches import Patches
+from otel_distro.version import __version__
+
+
+class StarletteInstrumentor(BaseInstrumentor):
+    """Instruments every Starlette application, those that are made already and subclasses too.
+
+    FastAPI is one of these; its own instrumentor sees its requests first.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return the versions that are supported."""
+        return ("starlette >= 0.20",)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        server = Server.of(kwargs)
+        original = Starlette.__call__
+
+        async def __call__(app: Starlette, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807 - what it replaces
+            await server.serve(app, original.__get__(app), scope, receive, send)
+
+        self._patches = Patches()
+        self._patches.replace(Starlette, "__call__", __call__)
+        trace_background_tasks(self._patches, kwargs.get("tracer_provider"))
+
+    def _uninstrument(self, **_kwargs: Any) -> None:
+        self._patches.undo()
+
+
+def trace_background_tasks(patches: Patches, provider: TracerProvider | None) -> None:
+    """Have each background task be a span of its request's trace. Where they are, do nothing."""
+    original = BackgroundTask.__call__
+    if original.__module__ == __name__:
+        return
+
+    async def __call__(task: BackgroundTask) -> None:  # noqa: N807 - what it replaces
+        name = getattr(task.func, "__name__", type(task.func).__name__)
+        tracer = get_tracer(__name__, __version__, provider)
+        with tracer.start_as_current_span(f"BackgroundTask {name}"):
+            await original(task)
+
+    patches.replace(BackgroundTask, "__call__", __call__)

@@ -1,0 +1,107 @@
+"""Instruments with their attributes given once: each measurement is then only a value.
+
+Instruments of our meter provider have a `bind` of their own. Those of others, and the API's
+placeholders until a provider is set, are called with the attributes each time.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, Protocol
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import Instrument
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NonRecordingSpan,
+    SpanContext,
+    get_current_span,
+    set_span_in_context,
+)
+from opentelemetry.util.types import AttributeValue
+
+from otel_distro.notices import describe, notice
+
+Attributes = Mapping[str, AttributeValue]
+_Take = Callable[..., None]
+METHODS: Final = frozenset({"add", "record", "set"})
+
+
+class Bound(Protocol):
+    """An instrument with attributes. Each method is there as the instrument's own is.
+
+    The span context is that of a sampled span, for the exemplar; with None there is none. The
+    current context is not looked at. Nothing here raises.
+    """
+
+    def add(self, value: float, span_context: SpanContext | None = None) -> None:
+        """Add to a counter or an updowncounter."""
+
+    def record(self, value: float, span_context: SpanContext | None = None) -> None:
+        """Add a value to a histogram."""
+
+    def set(self, value: float, span_context: SpanContext | None = None) -> None:
+        """Set a gauge."""
+
+
+def bind(instrument: Instrument, attributes: Attributes | None = None) -> Bound:
+    """Return the instrument with these attributes, to be kept and used again.
+
+    Args:
+        instrument: Of any meter, also of the API before a provider is set.
+        attributes: Of each measurement. Changing them afterwards changes nothing.
+    """
+    bound: Bound = (_own(instrument) or _Unbound)(instrument, attributes)
+    return bound
+
+
+def sampled() -> SpanContext | None:
+    """Return the context of the current span where it is sampled, for an exemplar."""
+    span_context = get_current_span().get_span_context()
+    return span_context if span_context.trace_flags.sampled else None
+
+
+_NO_SPAN: Final = set_span_in_context(INVALID_SPAN, Context())
+
+
+def context_of(span_context: SpanContext | None) -> Context:
+    """Return a context with that span in it, or with none."""
+    if span_context is None:
+        return _NO_SPAN
+    return set_span_in_context(NonRecordingSpan(span_context), Context())
+
+
+def _own(instrument: Any) -> Callable[..., Bound] | None:  # noqa: ANN401 - any provider's
+    """Return how instruments of that kind are bound: by a method of their class."""
+    return getattr(type(instrument), "bind", None)
+
+
+class _Unbound:
+    """An instrument that knows nothing of this, until what it stands for does."""
+
+    def __init__(self, instrument: Any, attributes: Attributes | None) -> None:  # noqa: ANN401 - as above
+        self._instrument = instrument
+        self._attributes = dict(attributes or {})
+        self.add: _Take = partial(self._call, "add")
+        self.record: _Take = partial(self._call, "record")
+        self.set: _Take = partial(self._call, "set")
+
+    def _call(self, method: str, value: float, span_context: SpanContext | None = None) -> None:
+        try:
+            # The API says in no other way what its placeholders have become.
+            real = getattr(self._instrument, "_real_instrument", None)
+            if real is not None:
+                self._become(real)
+                getattr(self, method)(value, span_context)
+                return
+            context = context_of(span_context)
+            getattr(self._instrument, method)(value, self._attributes, context)
+        except Exception as error:  # noqa: BLE001 - the instrument is anyone's
+            notice(f"bound {method}", f"a measurement was lost ({describe(error)}).")
+
+    def _become(self, real: Any) -> None:  # noqa: ANN401 - as above
+        self._instrument = real
+        own = _own(real)
+        if own is not None:
+            bound = own(real, self._attributes)
+            for method in METHODS & set(dir(bound)):
+                setattr(self, method, getattr(bound, method))
