@@ -12,7 +12,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span, Status, StatusCode
 
 from otel_distro.instruments import errors
-from otel_distro.notices import describe
+from otel_distro.notices import describe, notice
 
 # On the exception itself: exceptions of built-in classes cannot be referred to weakly.
 _ATTRIBUTE: Final = "__otel_distro_context__"
@@ -31,20 +31,37 @@ def context_of(error: BaseException | None) -> Context | None:
     return kept if isinstance(kept, Context) else None
 
 
-def record_unhandled(error: Exception, span: Span, provider: MeterProvider | None) -> None:
-    """Report what an application did not handle: on the span, and as an error.
+def report_unhandled(error: Exception, provider: MeterProvider | None) -> None:
+    """Count what an application did not handle, and remember in which trace that was.
 
     Args:
         error: What was raised.
-        span: Of what has failed.
         provider: Of the meter.
     """
     remember_context(error)
     errors.captured(error, handled=False, provider=provider)
+
+
+def record_on(span: Span, error: Exception) -> None:
+    """Record on the span of what has failed why it did."""
     if span.is_recording():
         with suppress(Exception):  # its text is the application's code
             span.record_exception(error)
         span.set_status(Status(StatusCode.ERROR, describe(error)))
+
+
+def say_fault(what: str, fault: Exception) -> None:
+    """Say once that instrumentation failed, and did the application no harm.
+
+    Args:
+        what: Is lost.
+        fault: Was raised by it.
+    """
+    notice(
+        f"fault {what}",
+        f"{what} is lost ({describe(fault)}); the application goes on. This is a fault of "
+        "blipee-otel-distro, or of a part that was given to it: please report it.",
+    )
 
 
 def type_name(error: BaseException) -> str:

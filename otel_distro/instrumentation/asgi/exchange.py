@@ -12,7 +12,12 @@ from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 from otel_distro.instrumentation.asgi.messages import Headers, Message, Scope, Send
 from otel_distro.instrumentation.asgi.names import span_name
 from otel_distro.instrumentation.asgi.routes import route_of
-from otel_distro.instrumentation.exceptions import record_unhandled, type_name
+from otel_distro.instrumentation.exceptions import (
+    record_on,
+    report_unhandled,
+    say_fault,
+    type_name,
+)
 
 if TYPE_CHECKING:
     from otel_distro.instrumentation.asgi.server import Server
@@ -27,9 +32,13 @@ class Exchange:
 
     Where an exception may be behind the response, that is only when the application has
     returned: the exception passes by after the last byte.
+
+    Attributes:
+        context: With the span in it.
     """
 
     __slots__ = (
+        "_active",
         "_before",
         "_elsewhere",
         "_first_byte",
@@ -47,6 +56,7 @@ class Exchange:
         "_started_ns",
         "_status",
         "_trailers",
+        "context",
     )
 
     def __init__(  # noqa: PLR0913, PLR0917 - what there is to know of a request
@@ -58,6 +68,7 @@ class Exchange:
         headers: Headers,
         method: str,
         span: Span,
+        context: Context,
         started: float,
         started_ns: int,
     ) -> None:
@@ -67,6 +78,7 @@ class Exchange:
         self._headers = headers
         self._method = method
         self._span = span
+        self.context = context
         self._started = started
         self._started_ns = started_ns
         # Routing changes it, in mounted applications beyond recognition.
@@ -80,6 +92,9 @@ class Exchange:
         self._trailers = False
         self._is_stream = False
         self._is_over = False
+        self._active = server.measurements.active(method, scope)
+        for one in self._active:
+            one.add(1)
 
     async def send(self, message: Message) -> None:
         """Send a message of the application's."""
@@ -92,7 +107,10 @@ class Exchange:
             if not more and not self._trailers:
                 self._complete()
         elif kind == "http.response.start":
-            self._begin(message)
+            try:
+                self._begin(message)
+            except Exception as fault:  # noqa: BLE001 - the application goes on
+                say_fault("what a response says", fault)
             await self._send(message)
         else:
             await self._send(message)
@@ -125,6 +143,7 @@ class Exchange:
 
     def fail(self, error: Exception) -> None:
         """Report what the application did not handle."""
+        report_unhandled(error, self._server.meter_provider)
         self.end(error)
 
     def end(self, error: Exception | None = None) -> None:
@@ -132,6 +151,14 @@ class Exchange:
         if self._is_over:
             return
         self._is_over = True
+        try:
+            self._report(error)
+        except Exception as fault:  # noqa: BLE001 - the application goes on
+            say_fault("the report of a request", fault)
+        for one in self._active:
+            one.add(-1)
+
+    def _report(self, error: Exception | None) -> None:
         server = self._server
         span = self._span
         status = self._status
@@ -143,7 +170,7 @@ class Exchange:
         elif error is not None:
             error_type = type_name(error)
         if error is not None:
-            record_unhandled(error, span, server.meter_provider)
+            record_on(span, error)
         elif error_type is not None:
             span.set_status(_FAILED)
         if span.is_recording():

@@ -1,6 +1,6 @@
 """URLs that are not reported, such as those of probes."""
 
-from opentelemetry.util.http import ExcludeList, parse_excluded_urls
+import re
 
 from otel_distro.instrumentation.asgi.messages import Scope
 
@@ -13,7 +13,7 @@ class ExcludedUrls:
     """
 
     def __init__(self, patterns: str) -> None:
-        self._patterns: ExcludeList = parse_excluded_urls(patterns)
+        self._search = re.compile("|".join(one.strip() for one in patterns.split(","))).search
 
     def has(self, scope: Scope, host: bytes | None, root_path: str) -> bool:
         """Return whether one of the patterns is found.
@@ -30,10 +30,10 @@ class ExcludedUrls:
             named = address if port in {80, None} else f"{address}:{port}"
         before = f"{scope.get('scheme') or 'http'}://{named}"
         path: str = scope["path"]
-        if self._patterns.url_disabled(before + path):
+        if self._search(before + path):
             return True
         return bool(
             root_path
             and path.startswith(root_path)
-            and self._patterns.url_disabled(before + path[len(root_path) :])
+            and self._search(before + path[len(root_path) :])
         )

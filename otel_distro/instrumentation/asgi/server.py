@@ -11,7 +11,6 @@ from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import (
-    Span,
     SpanKind,
     Tracer,
     TracerProvider,
@@ -32,6 +31,7 @@ from otel_distro.instrumentation.asgi.names import span_name
 from otel_distro.instrumentation.asgi.parent import context_of_caller
 from otel_distro.instrumentation.asgi.routes import root_path_of, route_that_fits
 from otel_distro.instrumentation.asgi.websocket import WebSocket
+from otel_distro.instrumentation.exceptions import say_fault
 from otel_distro.instrumentation.system import watch_event_loop
 from otel_distro.logger.fields import current_fields, replace_fields
 from otel_distro.version import __version__
@@ -98,40 +98,20 @@ class Server:
         if kind not in {"http", "websocket"}:
             await answer(scope, receive, flushing(send) if kind == "lifespan" else send)
             return
-        headers = first_of_each(scope)
-        if self._is_silent(app, scope, headers):
+        used = thread_time() if _cost.due() else None
+        try:
+            exchange = self._open(app, scope, send)
+        except Exception as fault:  # noqa: BLE001 - the application goes on
+            say_fault("the report of a request", fault)
+            exchange = None
+        if exchange is None:
             await answer(scope, receive, send)
             return
         # What the request says of itself ends with it, also where the server gives it no task of
         # its own.
         fields = current_fields()
-        try:
-            serve = self._http if kind == "http" else self._websocket
-            await serve(app, answer, scope, receive, send, headers)
-        finally:
-            replace_fields(fields)
-
-    async def _http(  # noqa: PLR0913, PLR0917 - as `serve`
-        self,
-        app: object,
-        answer: App,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        headers: Headers,
-    ) -> None:
-        started_ns = time_ns()
-        started = perf_counter()
-        used = thread_time() if _cost.due() else None
-        method = method_of(scope)
-        context, span = self._begin(app, scope, headers, method, started_ns)
-        active, connections = self.measurements.active(method, scope)
-        active.add(1)
-        connections.add(1)
-        exchange = Exchange(self, app, scope, send, headers, method, span, started, started_ns)
-        token = attach(context)
+        token = attach(exchange.context)
         if used is not None:
-            watch_event_loop(self.meter_provider)
             used = thread_time() - used
         try:
             await answer(scope, receive, exchange.send)
@@ -141,38 +121,21 @@ class Server:
         finally:
             ending = 0.0 if used is None else thread_time()
             exchange.end()
-            active.add(-1)
-            connections.add(-1)
             detach(token)
+            replace_fields(fields)
             if used is not None:
                 _cost.took(used + thread_time() - ending)
 
-    async def _websocket(  # noqa: PLR0913, PLR0917 - as `serve`
-        self,
-        app: object,
-        answer: App,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        headers: Headers,
-    ) -> None:
-        context, span = self._begin(app, scope, headers, "GET", time_ns())
-        exchange = WebSocket(self, app, scope, send, span)
-        token = attach(context)
-        try:
-            await answer(scope, receive, exchange.send)
-        except Exception as error:
-            exchange.fail(error)
-            raise
-        finally:
-            exchange.end()
-            detach(token)
-
-    def _begin(
-        self, app: object, scope: Scope, headers: Headers, method: str, started_ns: int
-    ) -> tuple[Context, Span]:
-        """Start the span; return it, and the context with it."""
+    def _open(self, app: object, scope: Scope, send: Send) -> Exchange | WebSocket | None:
+        """Begin to report a request; return None where nothing is to be reported."""
+        started_ns = time_ns()
+        started = perf_counter()
+        headers = first_of_each(scope)
         current = get_current()
+        if self._is_silent(app, scope, headers, current):
+            return None
+        watch_event_loop(self.meter_provider)
+        method = method_of(scope)
         kind = SpanKind.SERVER
         if current and get_current_span(current).get_span_context().is_valid:
             # Called by another application of this process: the caller is known.
@@ -189,11 +152,14 @@ class Server:
                 attributes["http.route"] = route
                 name = span_name(method, route)
         span = self.tracer.start_span(name, parent, kind, attributes, start_time=started_ns)
-        return set_span_in_context(span, parent), span
+        context = set_span_in_context(span, parent)
+        if scope["type"] == "websocket":
+            return WebSocket(self, app, scope, send, span, context)
+        return Exchange(self, app, scope, send, headers, method, span, context, started, started_ns)
 
-    def _is_silent(self, app: object, scope: Scope, headers: Headers) -> bool:
+    def _is_silent(self, app: object, scope: Scope, headers: Headers, current: Context) -> bool:
         """Return whether nothing is to be reported of a request."""
-        if get_current() and not is_http_instrumentation_enabled():
+        if current and not is_http_instrumentation_enabled():
             return True
         return self._excluded is not None and self._excluded.has(
             scope, headers.get(b"host"), root_path_of(app, scope)

@@ -2,12 +2,18 @@
 
 from typing import TYPE_CHECKING, Final
 
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
 from otel_distro.instrumentation.asgi.messages import Message, Scope, Send
 from otel_distro.instrumentation.asgi.names import span_name
 from otel_distro.instrumentation.asgi.routes import route_of
-from otel_distro.instrumentation.exceptions import record_unhandled, type_name
+from otel_distro.instrumentation.exceptions import (
+    record_on,
+    report_unhandled,
+    say_fault,
+    type_name,
+)
 from otel_distro.instruments import recorder
 from otel_distro.instruments.bound import bind
 
@@ -23,11 +29,32 @@ class WebSocket:
     """Stands before the server's `send`, and reports when the connection is over.
 
     It is an open connection as long as it lasts, and no request: nobody waits for its answer.
+
+    Attributes:
+        context: With the span in it.
     """
 
-    __slots__ = ("_before", "_connections", "_is_accepted", "_scope", "_send", "_server", "_span")
+    __slots__ = (
+        "_before",
+        "_connections",
+        "_is_accepted",
+        "_scope",
+        "_send",
+        "_server",
+        "_span",
+        "context",
+    )
 
-    def __init__(self, server: "Server", app: object, scope: Scope, send: Send, span: Span) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what there is to know of a connection
+        self,
+        server: "Server",
+        app: object,
+        scope: Scope,
+        send: Send,
+        span: Span,
+        context: Context,
+    ) -> None:
+        self.context = context
         self._server = server
         self._scope = scope
         self._before = {**scope, "app": app}
@@ -40,18 +67,24 @@ class WebSocket:
 
     async def send(self, message: Message) -> None:
         """Send a message of the application's."""
+        try:
+            self._see(message)
+        except Exception as fault:  # noqa: BLE001 - the application goes on
+            say_fault("what a WebSocket says", fault)
+        await self._send(message)
+
+    def _see(self, message: Message) -> None:
         kind = message["type"]
         if kind == "websocket.accept":
             self._is_accepted = True
-            self._status(_SWITCHED)
+            self._answered(_SWITCHED)
         elif kind == "websocket.http.response.start":
-            self._status(message["status"])
+            self._answered(message["status"])
         elif kind == "websocket.close" and not self._is_accepted:
             # The server answers so. https://asgi.readthedocs.io/en/latest/specs/www.html#close-send-event
-            self._status(_REFUSED)
-        await self._send(message)
+            self._answered(_REFUSED)
 
-    def _status(self, status: int) -> None:
+    def _answered(self, status: int) -> None:
         self._span.set_attribute("http.response.status_code", status)
         if status >= _SERVER_ERROR:
             self._span.set_attribute("error.type", str(status))
@@ -59,12 +92,19 @@ class WebSocket:
 
     def fail(self, error: Exception) -> None:
         """Report what the application did not handle."""
+        report_unhandled(error, self._server.meter_provider)
         self._span.set_attribute("error.type", type_name(error))
-        record_unhandled(error, self._span, self._server.meter_provider)
+        record_on(self._span, error)
 
     def end(self) -> None:
         """Report that the connection is over."""
         self._connections.add(-1)
+        try:
+            self._report()
+        except Exception as fault:  # noqa: BLE001 - the application goes on
+            say_fault("the report of a WebSocket", fault)
+
+    def _report(self) -> None:
         route = route_of(self._scope, self._before)
         if route is not None:
             self._span.update_name(span_name("GET", route))
