@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
-from starlette.types import Receive, Scope, Send
 
 from otel_distro.instrumentation.asgi.server import Server
 from otel_distro.instrumentation.patches import Patches
@@ -26,15 +25,9 @@ class FastAPIInstrumentor(BaseInstrumentor):
         return ("fastapi >= 0.92",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        server = Server.of(kwargs)
-        original = FastAPI.__call__
-
-        async def __call__(app: FastAPI, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807 - what it replaces
-            scope.setdefault(_NATIVE, None)
-            await server.serve(app, original.__get__(app), scope, receive, send)
-
+        report = Server.of(kwargs).reporting(FastAPI.__call__, silence=_NATIVE)
         self._patches = Patches()
-        self._patches.replace(FastAPI, "__call__", __call__)
+        self._patches.replace(FastAPI, "__call__", report)
         trace_background_tasks(self._patches, kwargs.get("tracer_provider"))
 
     def _uninstrument(self, **_kwargs: Any) -> None:

@@ -7,7 +7,6 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.trace import TracerProvider, get_tracer
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
-from starlette.types import Receive, Scope, Send
 
 from otel_distro.instrumentation.asgi.server import Server
 from otel_distro.instrumentation.patches import Patches
@@ -25,14 +24,9 @@ class StarletteInstrumentor(BaseInstrumentor):
         return ("starlette >= 0.20",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        server = Server.of(kwargs)
-        original = Starlette.__call__
-
-        async def __call__(app: Starlette, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807 - what it replaces
-            await server.serve(app, original.__get__(app), scope, receive, send)
-
+        report = Server.of(kwargs).reporting(Starlette.__call__)
         self._patches = Patches()
-        self._patches.replace(Starlette, "__call__", __call__)
+        self._patches.replace(Starlette, "__call__", report)
         trace_background_tasks(self._patches, kwargs.get("tracer_provider"))
 
     def _uninstrument(self, **_kwargs: Any) -> None:

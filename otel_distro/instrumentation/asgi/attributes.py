@@ -4,6 +4,7 @@ Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
 """
 
 import re
+from contextlib import suppress
 from typing import Final
 
 from opentelemetry.util.http import detect_synthetic_user_agent, normalize_user_agent
@@ -28,9 +29,6 @@ _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:@/?#\s\[\]]+)(?::([0-9]{1,5})
 # The values that the conventions want redacted.
 _SECRET: Final = re.compile(r"(?:(?<=&)|^)(AWSAccessKeyId|Signature|sig|X-Goog-Signature)=[^&]*")
 
-_hosts: dict[bytes, tuple[str, int | None] | None] = {}
-_agents: dict[bytes, tuple[str | None, str | None]] = {}
-
 
 def method_of(scope: Scope) -> str:
     """Return the method as the conventions name it."""
@@ -46,72 +44,76 @@ def attributes_of(scope: Scope, headers: Headers, method: str) -> Attributes:
         headers: The first of each name.
         method: As `method_of` returns it.
     """
-    scheme: str = scope.get("scheme") or "http"
-    attributes: Attributes = {
-        "http.request.method": method,
-        "url.scheme": scheme,
-        "url.path": scope["path"],
-    }
+    level = state.level
+    key = (
+        level,
+        method,
+        scope.get("scheme"),
+        scope.get("http_version"),
+        headers.get(b"host"),
+        headers.get(b"user-agent"),
+        scope.get("server"),
+    )
+    try:
+        attributes = _common[key].copy()
+    except (KeyError, TypeError):  # not all servers say hashable things
+        attributes = _add_common(key, scope, headers, method)
+    attributes["url.path"] = scope["path"]
     if scope.get("method", method) != method:
         attributes["http.request.method_original"] = scope["method"]
-    host = headers.get(b"host")
-    named = None if host is None else _hosts[host] if host in _hosts else _add_host(host)
-    server = scope.get("server")
-    if named is not None:
-        attributes["server.address"] = named[0]
-        attributes["server.port"] = named[1] or _DEFAULT_PORTS.get(scheme, 80)
-    elif server:
-        attributes["server.address"] = server[0]
-        if server[1] is not None:  # of a Unix socket
-            attributes["server.port"] = server[1]
     client = scope.get("client")
     if client:
         attributes["client.address"] = client[0]
-    if state.level < 1:
-        _add_details(attributes, scope, headers, client)
-    return attributes
-
-
-def _add_details(
-    attributes: Attributes,
-    scope: Scope,
-    headers: Headers,
-    client: tuple[str, int] | None,
-) -> None:
-    """Add what helps to debug, and nothing depends on: it is left out first to save time."""
-    query: bytes = scope.get("query_string") or b""
-    if query:
+        if level < 1 and client[1]:
+            attributes["client.port"] = client[1]
+    query: bytes | None = scope.get("query_string")
+    if query and level < 1:
         text = query.decode("utf-8", "replace")
         if "ignature=" in text or "sig=" in text or "AWSAccessKeyId=" in text:
             text = _SECRET.sub(r"\1=REDACTED", text)
         attributes["url.query"] = text
+    return attributes
+
+
+# What many requests have in common, by all that it is made of.
+_common: dict[tuple[object, ...], Attributes] = {}
+
+
+def _add_common(key: tuple[object, ...], scope: Scope, headers: Headers, method: str) -> Attributes:
+    scheme: str = scope.get("scheme") or "http"
+    attributes: Attributes = {"http.request.method": method, "url.scheme": scheme}
+    server = scope.get("server")
+    named = _named(headers.get(b"host"))
+    if named is not None:
+        attributes["server.address"] = named[1].strip("[]")
+        attributes["server.port"] = int(named[2]) if named[2] else _DEFAULT_PORTS.get(scheme, 80)
+    elif server:
+        attributes["server.address"] = server[0]
+        if server[1] is not None:  # of a Unix socket
+            attributes["server.port"] = server[1]
+    if state.level < 1:
+        _add_details(attributes, scope, headers)
+    if len(_common) >= MAX_KEPT:
+        _common.clear()
+    with suppress(TypeError):  # as above
+        _common[key] = attributes.copy()
+    return attributes
+
+
+def _add_details(attributes: Attributes, scope: Scope, headers: Headers) -> None:
+    """Add what helps to debug, and nothing depends on: it is left out first to save time."""
     version = scope.get("http_version")
     if version:
         attributes["network.protocol.version"] = version
     agent = headers.get(b"user-agent")
     if agent:
-        text_of_it, synthetic = _agents.get(agent) or _add_agent(agent)
-        if text_of_it:
-            attributes["user_agent.original"] = text_of_it
+        text = normalize_user_agent(agent.decode("utf-8", "replace"))
+        if text:
+            attributes["user_agent.original"] = text
+        synthetic = detect_synthetic_user_agent(text)
         if synthetic:
             attributes["user_agent.synthetic.type"] = synthetic
-    if client and client[1]:
-        attributes["client.port"] = client[1]
 
 
-def _add_host(host: bytes) -> tuple[str, int | None] | None:
-    said = _HOST.fullmatch(host.decode("latin-1"))
-    found = (said[1].strip("[]"), int(said[2]) if said[2] else None) if said else None
-    if len(_hosts) >= MAX_KEPT:
-        _hosts.clear()
-    _hosts[host] = found
-    return found
-
-
-def _add_agent(agent: bytes) -> tuple[str | None, str | None]:
-    text = normalize_user_agent(agent.decode("utf-8", "replace"))
-    found = (text, detect_synthetic_user_agent(text))
-    if len(_agents) >= MAX_KEPT:
-        _agents.clear()
-    _agents[agent] = found
-    return found
+def _named(host: bytes | None) -> re.Match[str] | None:
+    return None if host is None else _HOST.fullmatch(host.decode("latin-1"))

@@ -35,29 +35,17 @@ class Exchange:
 
     Attributes:
         context: With the span in it.
+        status: Of the response; None before it has begun.
+        is_over: Whether the request has been reported.
     """
 
-    __slots__ = (
-        "_active",
-        "_before",
-        "_elsewhere",
-        "_first_byte",
-        "_headers",
-        "_is_over",
-        "_is_stream",
-        "_last_byte",
-        "_length",
-        "_method",
-        "_scope",
-        "_send",
-        "_server",
-        "_span",
-        "_started",
-        "_started_ns",
-        "_status",
-        "_trailers",
-        "context",
-    )
+    status: int | None = None
+    is_over = False
+    _length: int | None = None
+    _first_byte = 0.0
+    _last_byte = 0.0
+    _trailers = False
+    _is_stream = False
 
     def __init__(  # noqa: PLR0913, PLR0917 - what there is to know of a request
         self,
@@ -69,8 +57,8 @@ class Exchange:
         method: str,
         span: Span,
         context: Context,
-        started: float,
         started_ns: int,
+        started: float,
     ) -> None:
         self._server = server
         self._scope = scope
@@ -79,21 +67,14 @@ class Exchange:
         self._method = method
         self._span = span
         self.context = context
-        self._started = started
         self._started_ns = started_ns
+        self._started = started
         # Routing changes it, in mounted applications beyond recognition.
         self._before = {**scope, "app": app}
         # Of a caller that calls this application while it handles one.
         self._elsewhere = sys.exc_info()[1]
-        self._status: int | None = None
-        self._length: int | None = None
-        self._first_byte = 0.0
-        self._last_byte = 0.0
-        self._trailers = False
-        self._is_stream = False
-        self._is_over = False
-        self._active = server.measurements.active(method, scope)
-        for one in self._active:
+        self._active = active = server.measurements.active(method, scope)
+        for one in active:
             one.add(1)
 
     async def send(self, message: Message) -> None:
@@ -119,7 +100,7 @@ class Exchange:
 
     def _begin(self, message: Message) -> None:
         self._first_byte = perf_counter()
-        self._status = message["status"]
+        self.status = message["status"]
         if message.get("trailers"):
             self._trailers = True
         headers = message.get("headers") or ()
@@ -136,7 +117,7 @@ class Exchange:
 
     def _complete(self) -> None:
         self._last_byte = perf_counter()
-        status = self._status
+        status = self.status
         if status is None or status >= _SERVER_ERROR or sys.exc_info()[1] is not self._elsewhere:
             return
         self.end()
@@ -148,9 +129,9 @@ class Exchange:
 
     def end(self, error: Exception | None = None) -> None:
         """Report the request, once. It ended with the last byte, if there was one."""
-        if self._is_over:
+        if self.is_over:
             return
-        self._is_over = True
+        self.is_over = True
         try:
             self._report(error)
         except Exception as fault:  # noqa: BLE001 - the application goes on
@@ -161,7 +142,7 @@ class Exchange:
     def _report(self, error: Exception | None) -> None:
         server = self._server
         span = self._span
-        status = self._status
+        status = self.status
         seconds = (self._last_byte or perf_counter()) - self._started
         route = route_of(self._scope, self._before)
         error_type = None
@@ -169,11 +150,11 @@ class Exchange:
             error_type = str(status)
         elif error is not None:
             error_type = type_name(error)
-        if error is not None:
-            record_on(span, error)
-        elif error_type is not None:
-            span.set_status(_FAILED)
         if span.is_recording():
+            if error is not None:
+                record_on(span, error)
+            elif error_type is not None:
+                span.set_status(_FAILED)
             self._describe(span, route, error_type)
             span.end(self._started_ns + int(seconds * _SECOND))
         context = span.get_span_context()
@@ -194,8 +175,8 @@ class Exchange:
         if route is not None:
             span.update_name(span_name(self._method, route))
             span.set_attribute("http.route", route)
-        if self._status is not None:
-            span.set_attribute("http.response.status_code", self._status)
+        if self.status is not None:
+            span.set_attribute("http.response.status_code", self.status)
         if error_type is not None:
             span.set_attribute("error.type", error_type)
         if self._is_stream:

@@ -2,7 +2,8 @@
 
 import re
 
-from otel_distro.instrumentation.asgi.messages import Scope
+from otel_distro.instrumentation.asgi.messages import MAX_KEPT, Scope
+from otel_distro.instrumentation.asgi.routes import root_path_of
 
 
 class ExcludedUrls:
@@ -14,15 +15,27 @@ class ExcludedUrls:
 
     def __init__(self, patterns: str) -> None:
         self._search = re.compile("|".join(one.strip() for one in patterns.split(","))).search
+        self._known: dict[tuple[bytes | None, str], bool] = {}
 
-    def has(self, scope: Scope, host: bytes | None, root_path: str) -> bool:
+    def has(self, app: object, scope: Scope, host: bytes | None) -> bool:
         """Return whether one of the patterns is found.
 
         Args:
+            app: The application.
             scope: Of the request.
             host: Its header of that name.
-            root_path: Of the application behind a proxy; a probe's URL may be seen without it.
         """
+        # All that differs between requests to one application.
+        key = host, scope["path"]
+        found = self._known.get(key)
+        if found is None:
+            found = self._find(app, scope, host)
+            if len(self._known) >= MAX_KEPT:
+                self._known.clear()
+            self._known[key] = found
+        return found
+
+    def _find(self, app: object, scope: Scope, host: bytes | None) -> bool:
         if host is not None:
             named = host.decode("latin-1")
         else:
@@ -32,6 +45,8 @@ class ExcludedUrls:
         path: str = scope["path"]
         if self._search(before + path):
             return True
+        # A probe's path may be seen without the proxy's part of it.
+        root_path = root_path_of(app, scope)
         return bool(
             root_path
             and path.startswith(root_path)

@@ -30,8 +30,12 @@ class ServerMiddleware:
         excluded_urls: str = "",
     ) -> None:
         self.app = app
-        self._server = Server(tracer_provider, meter_provider, excluded_urls)
+        self._report = Server(tracer_provider, meter_provider, excluded_urls).reporting(_answer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        await self._server.serve(self.app, self.app, scope, receive, send)
+        await self._report(self.app, scope, receive, send)
+
+
+async def _answer(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    await app(scope, receive, send)

@@ -1,11 +1,14 @@
 """One SERVER span and one measurement of each request, whatever happens to it.
 
+Every request passes here, and each call in Python is a tenth of a microsecond and more: what most
+requests need stands in one place, what few need is called.
+
 Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server-span
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter, thread_time, time_ns
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
@@ -20,16 +23,16 @@ from opentelemetry.trace import (
 )
 
 from otel_distro.governor import state
-from otel_distro.instrumentation.asgi.attributes import attributes_of, method_of
+from otel_distro.instrumentation.asgi.attributes import Attributes, attributes_of, method_of
 from otel_distro.instrumentation.asgi.captured_headers import CapturedHeaders
 from otel_distro.instrumentation.asgi.exchange import Exchange
 from otel_distro.instrumentation.asgi.excluded import ExcludedUrls
 from otel_distro.instrumentation.asgi.lifespan import flushing
 from otel_distro.instrumentation.asgi.measurements import Measurements
-from otel_distro.instrumentation.asgi.messages import App, Headers, Receive, Scope, Send
+from otel_distro.instrumentation.asgi.messages import Headers, Receive, Scope, Send
 from otel_distro.instrumentation.asgi.names import span_name
 from otel_distro.instrumentation.asgi.parent import context_of_caller
-from otel_distro.instrumentation.asgi.routes import root_path_of, route_that_fits
+from otel_distro.instrumentation.asgi.routes import route_that_fits
 from otel_distro.instrumentation.asgi.websocket import WebSocket
 from otel_distro.instrumentation.exceptions import say_fault
 from otel_distro.instrumentation.system import watch_event_loop
@@ -38,7 +41,11 @@ from otel_distro.version import __version__
 
 # In the scope of a request that is seen to: applications below do nothing more.
 SEEN: Final = "otel_distro.seen"
+_SERVER: Final = SpanKind.SERVER
 _cost: Final = state.point("http.server")
+
+A = TypeVar("A")
+Answer = Callable[[A, Scope, Receive, Send], Awaitable[None]]
 
 
 class Server:
@@ -67,6 +74,7 @@ class Server:
         self._request_headers = CapturedHeaders.of_requests() or None
         self._excluded = ExcludedUrls(excluded_urls) if excluded_urls else None
         self._names_first = _sees_starts(self.tracer)
+        self._drops: Callable[[Context], bool] | None = getattr(self.tracer, "drops", None)
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
@@ -78,92 +86,98 @@ class Server:
             streams_in_latency=bool(options.get("streams_in_latency")),
         )
 
-    async def serve(
-        self, app: object, answer: App, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Have a request answered by the application, and report it.
+    def reporting(self, answer: Answer[A], *, silence: str | None = None) -> Answer[A]:
+        """Return a function that has a request answered, and reports it.
 
         Args:
-            app: The application, for its routes.
-            answer: What answers: the application, as it is without this.
-            scope: Of the request.
-            receive: The server's.
-            send: The server's.
+            answer: Answers a request to an application, its first argument.
+            silence: A key of the scope where a framework looks whether it has telemetry already.
         """
-        if SEEN in scope:
-            await answer(scope, receive, send)
-            return
-        scope[SEEN] = True
-        kind = scope["type"]
-        if kind not in {"http", "websocket"}:
-            await answer(scope, receive, flushing(send) if kind == "lifespan" else send)
-            return
-        used = thread_time() if _cost.due() else None
-        try:
-            exchange = self._open(app, scope, send)
-        except Exception as fault:  # noqa: BLE001 - the application goes on
-            say_fault("the report of a request", fault)
-            exchange = None
-        if exchange is None:
-            await answer(scope, receive, send)
-            return
-        # What the request says of itself ends with it, also where the server gives it no task of
-        # its own.
-        fields = current_fields()
-        token = attach(exchange.context)
-        if used is not None:
-            used = thread_time() - used
-        try:
-            await answer(scope, receive, exchange.send)
-        except Exception as error:
-            exchange.fail(error)
-            raise
-        finally:
-            ending = 0.0 if used is None else thread_time()
-            exchange.end()
-            detach(token)
-            replace_fields(fields)
+        open_exchange = self._open
+
+        async def report(app: A, scope: Scope, receive: Receive, send: Send) -> None:
+            if SEEN in scope:
+                await answer(app, scope, receive, send)
+                return
+            scope[SEEN] = True
+            if silence is not None:
+                scope.setdefault(silence, None)
+            used = thread_time() if _cost.due() else None
+            try:
+                exchange = open_exchange(app, scope, send)
+            except Exception as fault:  # noqa: BLE001 - the application goes on
+                say_fault("the report of a request", fault)
+                exchange = None
+            if exchange is None:
+                await answer(app, scope, receive, flushing(scope, send))
+                return
+            # What the request says of itself ends with it, also where the server gives it no
+            # task of its own.
+            fields = current_fields()
+            token = attach(exchange.context)
             if used is not None:
-                _cost.took(used + thread_time() - ending)
+                watch_event_loop(self.meter_provider)
+                used = thread_time() - used
+            try:
+                await answer(app, scope, receive, exchange.send)
+            except Exception as error:
+                exchange.fail(error)
+                raise
+            finally:
+                ending = 0.0 if used is None else thread_time()
+                if not exchange.is_over:
+                    exchange.end()
+                detach(token)
+                replace_fields(fields)
+                if used is not None:
+                    _cost.took(used + thread_time() - ending)
+
+        return report
 
     def _open(self, app: object, scope: Scope, send: Send) -> Exchange | WebSocket | None:
         """Begin to report a request; return None where nothing is to be reported."""
+        kind = scope["type"]
+        if kind not in {"http", "websocket"}:
+            return None
         started_ns = time_ns()
         started = perf_counter()
         headers = first_of_each(scope)
         current = get_current()
-        if self._is_silent(app, scope, headers, current):
+        excluded = self._excluded
+        if (excluded is not None and excluded.has(app, scope, headers.get(b"host"))) or (
+            current and not is_http_instrumentation_enabled()
+        ):
             return None
-        watch_event_loop(self.meter_provider)
         method = method_of(scope)
-        kind = SpanKind.SERVER
         if current and get_current_span(current).get_span_context().is_valid:
             # Called by another application of this process: the caller is known.
-            kind, parent = SpanKind.INTERNAL, current
+            kind_of_span, parent = SpanKind.INTERNAL, current
         else:
-            parent = context_of_caller(scope, headers, current)
+            kind_of_span, parent = _SERVER, context_of_caller(scope, headers, current)
+        drops = self._drops
+        if drops is not None and drops(parent):
+            span = self.tracer.start_span(method, parent, kind_of_span)
+        else:
+            name, attributes = self._describe(app, scope, headers, method)
+            span = self.tracer.start_span(
+                name, parent, kind_of_span, attributes, start_time=started_ns
+            )
+        context = set_span_in_context(span, parent)
+        if kind == "websocket":
+            return WebSocket(self, app, scope, send, span, context)
+        return Exchange(self, app, scope, send, headers, method, span, context, started_ns, started)
+
+    def _describe(
+        self, app: object, scope: Scope, headers: Headers, method: str
+    ) -> tuple[str, Attributes]:
+        """Return the name and the attributes that a span begins with."""
         attributes = attributes_of(scope, headers, method)
         if self._request_headers is not None and state.level < 1:
             attributes.update(self._request_headers.read(scope["headers"]))
-        name = span_name(method)
-        if self._names_first:
-            route = route_that_fits({**scope, "app": app})
-            if route is not None:
-                attributes["http.route"] = route
-                name = span_name(method, route)
-        span = self.tracer.start_span(name, parent, kind, attributes, start_time=started_ns)
-        context = set_span_in_context(span, parent)
-        if scope["type"] == "websocket":
-            return WebSocket(self, app, scope, send, span, context)
-        return Exchange(self, app, scope, send, headers, method, span, context, started, started_ns)
-
-    def _is_silent(self, app: object, scope: Scope, headers: Headers, current: Context) -> bool:
-        """Return whether nothing is to be reported of a request."""
-        if current and not is_http_instrumentation_enabled():
-            return True
-        return self._excluded is not None and self._excluded.has(
-            scope, headers.get(b"host"), root_path_of(app, scope)
-        )
+        route = route_that_fits({**scope, "app": app}) if self._names_first else None
+        if route is not None:
+            attributes["http.route"] = route
+        return span_name(method, route), attributes
 
 
 def first_of_each(scope: Scope) -> Headers:

@@ -32,18 +32,11 @@ class WebSocket:
 
     Attributes:
         context: With the span in it.
+        is_over: Whether the connection has been reported.
     """
 
-    __slots__ = (
-        "_before",
-        "_connections",
-        "_is_accepted",
-        "_scope",
-        "_send",
-        "_server",
-        "_span",
-        "context",
-    )
+    is_over = False
+    _is_accepted = False
 
     def __init__(  # noqa: PLR0913, PLR0917 - what there is to know of a connection
         self,
@@ -60,7 +53,6 @@ class WebSocket:
         self._before = {**scope, "app": app}
         self._send = send
         self._span = span
-        self._is_accepted = False
         counter = recorder.up_down_counter("api.active_connections", server.meter_provider)
         self._connections = bind(counter, {"type": "websocket"})
         self._connections.add(1)
@@ -98,6 +90,7 @@ class WebSocket:
 
     def end(self) -> None:
         """Report that the connection is over."""
+        self.is_over = True
         self._connections.add(-1)
         try:
             self._report()
