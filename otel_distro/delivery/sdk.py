@@ -18,16 +18,22 @@ _SHUTDOWN_S: Final = 1.0
 
 
 class PipelineSpanProcessor(SpanProcessor):
-    """Hands ended, sampled spans to a pipeline."""
+    """Hands ended, sampled spans to a pipeline; others if they say that they are `is_delivered`.
+
+    Attributes:
+        deliver: Takes a span without a look at it. Never waits.
+    """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
+        self.deliver: Final = pipeline.add_span
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take a span. Never waits."""
         context = span.context
-        if context is not None and context.trace_flags & 1:
-            self._pipeline.add_span(span)
+        is_sampled = context is not None and context.trace_flags & 1
+        if is_sampled or getattr(span, "is_delivered", False):
+            self.deliver(span)
 
     def shutdown(self) -> None:
         """Deliver what the pipeline has; it is stopped by whoever made it."""

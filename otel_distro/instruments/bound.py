@@ -23,7 +23,7 @@ from otel_distro.notices import describe, notice
 
 Attributes = Mapping[str, AttributeValue]
 _Take = Callable[..., None]
-METHODS: Final = frozenset({"add", "record", "set"})
+_METHODS: Final = frozenset({"add", "record", "set"})
 
 
 class Bound(Protocol):
@@ -50,7 +50,7 @@ def bind(instrument: Instrument, attributes: Attributes | None = None) -> Bound:
         instrument: Of any meter, also of the API before a provider is set.
         attributes: Of each measurement. Changing them afterwards changes nothing.
     """
-    bound: Bound = (_own(instrument) or _Unbound)(instrument, attributes)
+    bound: Bound = (_own(instrument) or Unbound)(instrument, attributes)
     return bound
 
 
@@ -75,7 +75,7 @@ def _own(instrument: Any) -> Callable[..., Bound] | None:  # noqa: ANN401 - any 
     return getattr(type(instrument), "bind", None)
 
 
-class _Unbound:
+class Unbound:
     """An instrument that knows nothing of this, until what it stands for does."""
 
     def __init__(self, instrument: Any, attributes: Attributes | None) -> None:  # noqa: ANN401 - as above
@@ -103,5 +103,5 @@ class _Unbound:
         own = _own(real)
         if own is not None:
             bound = own(real, self._attributes)
-            for method in METHODS & set(dir(bound)):
+            for method in _METHODS:
                 setattr(self, method, getattr(bound, method))

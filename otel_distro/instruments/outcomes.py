@@ -10,12 +10,13 @@ from typing import Final
 from opentelemetry.metrics import MeterProvider
 
 from otel_distro.instruments import recorder
+from otel_distro.instruments.bound import Bound, bind, sampled
 
 STATUSES: Final = ("success", "error")
 # As many as the specification's limit of attribute sets: beyond it siblings say nothing.
-_MAX_SEEN: Final = 2000
+_MAX_BOUND: Final = 2000
 
-_seen: dict[tuple[str, MeterProvider | None], set[tuple[str, ...]]] = {}
+_bound: dict[tuple[str, MeterProvider | None], dict[tuple[str, ...], Bound]] = {}
 
 
 def count(  # noqa: PLR0913 - the last two say what nearly all have
@@ -37,16 +38,24 @@ def count(  # noqa: PLR0913 - the last two say what nearly all have
         attribute: Carries the outcome.
         outcomes: All that there are.
     """
-    counter = recorder.counter(name, provider)
-    seen = _seen.setdefault((name, provider), set())
+    counters = _bound.get((name, provider))
+    if counters is None:
+        counters = _bound.setdefault((name, provider), {})
     values = tuple(attributes.values())
-    if values not in seen and len(seen) < _MAX_SEEN:
-        seen.add(values)
-        for sibling in outcomes:
-            counter.add(0, {**attributes, attribute: sibling})
-    counter.add(1, {**attributes, attribute: outcome})
+    counter = counters.get((*values, outcome))
+    if counter is None:
+        instrument = recorder.counter(name, provider)
+        if len(counters) < _MAX_BOUND:
+            for sibling in outcomes:
+                born = bind(instrument, {**attributes, attribute: sibling})
+                born.add(0)
+                counters[*values, sibling] = born
+        counter = counters.get((*values, outcome)) or bind(
+            instrument, {**attributes, attribute: outcome}
+        )
+    counter.add(1, sampled())
 
 
 def forget() -> None:
     """Start anew, for tests that replace the providers."""
-    _seen.clear()
+    _bound.clear()

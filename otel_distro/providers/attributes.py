@@ -37,7 +37,7 @@ def make_cleaning_safe() -> None:
         return
     bounded.__setitem__ = _set_one
     bounded._set_items = _set_all  # noqa: SLF001
-    measured._clean_attribute_value = _cleaned  # noqa: SLF001
+    measured._clean_attribute_value = cleaned  # noqa: SLF001
     logging.getLogger(attributes.__name__).addFilter(_say_once)
 
 
@@ -78,7 +78,8 @@ def _need_no_cleaning(self: Any, items: Mapping[str, Any]) -> bool:  # noqa: ANN
     return True
 
 
-def _cleaned(value: Any, limit: int | None) -> Any:  # noqa: ANN401 - the SDK's signature
+def cleaned(value: Any, limit: int | None) -> Any:  # noqa: ANN401 - the SDK's signature
+    """Return what the SDK makes of a value, or of attributes; what it cannot, cleaned by us."""
     try:
         return _clean(value, limit)
     except Exception:  # noqa: BLE001 - values are the application's

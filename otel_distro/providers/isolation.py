@@ -5,9 +5,9 @@ raises go on into the application. Here the loop catches it, so that a processor
 it is, for whoever looks for it, and one that does not raise costs nothing more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
@@ -19,7 +19,11 @@ from opentelemetry.sdk.trace import (
     SynchronousMultiSpanProcessor,
 )
 
+from otel_distro.delivery.sdk import PipelineSpanProcessor
 from otel_distro.notices import describe, notice
+
+if TYPE_CHECKING:
+    from otel_distro.providers.tracing.span import Span as LeanSpan
 
 _GO_ON: Final = "the others and the application go on"
 
@@ -32,10 +36,31 @@ def name_failure(part: object, method: str, error: BaseException, then: str) -> 
 
 
 class SpanProcessors(SynchronousMultiSpanProcessor):
-    """All span processors of a provider, each isolated from the others and the application."""
+    """All span processors of a provider, each isolated from the others and the application.
+
+    Attributes:
+        deliver: Takes an ended span that is to be delivered, where that is all there is to do:
+            the pipeline's processor is the only one. Else None.
+        watch: Whether any of them is told of starts, and of ends that are not delivered.
+    """
+
+    deliver: Callable[[ReadableSpan], None] | None
+    watch: bool
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+
+    @property
+    def _span_processors(self) -> tuple[SpanProcessor, ...]:
+        return self._all
+
+    # Set by the SDK where one is added, and by those who know no other way to remove one.
+    @_span_processors.setter
+    def _span_processors(self, processors: tuple[SpanProcessor, ...]) -> None:
+        self._all = processors
+        first = processors[0] if len(processors) == 1 else None
+        self.deliver = first.deliver if type(first) is PipelineSpanProcessor else None
+        self.watch = any(type(one) is not PipelineSpanProcessor for one in processors)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Tell all that a span has started."""
@@ -57,6 +82,20 @@ class SpanProcessors(SynchronousMultiSpanProcessor):
         for one in self._span_processors:
             try:
                 one.on_end(span)
+            except Exception as error:  # noqa: BLE001 - the processor's
+                name_failure(one, "on_end", error, _GO_ON)
+
+    def ended(self, span: "LeanSpan") -> None:
+        """Tell all that a span of ours has ended; others than ours get a copy, as of the SDK's."""
+        self._on_ending(span)
+        readable: ReadableSpan | None = None
+        for one in self._span_processors:
+            try:
+                if type(one) is PipelineSpanProcessor:
+                    one.on_end(span)
+                else:
+                    readable = readable or span._readable_span()  # noqa: SLF001 - the SDK's name
+                    one.on_end(readable)
             except Exception as error:  # noqa: BLE001 - the processor's
                 name_failure(one, "on_end", error, _GO_ON)
 

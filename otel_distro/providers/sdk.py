@@ -11,14 +11,17 @@ from opentelemetry.sdk import _logs, trace
 from opentelemetry.sdk import metrics as sdk_metrics
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Sampler
+from opentelemetry.trace import Tracer
 from opentelemetry.util.types import Attributes
 
 from otel_distro.notices import describe, notice
 from otel_distro.providers.attributes import make_cleaning_safe
 from otel_distro.providers.isolation import LogRecordProcessors, SpanProcessors, name_failure
+from otel_distro.providers.metering import take_over
 from otel_distro.providers.meters import BoundedMeter
 from otel_distro.providers.reentrancy import make_locks_reentrant
 from otel_distro.providers.sampling import isolated_id_generator, isolated_sampler
+from otel_distro.providers.tracing import lean_tracer
 
 # Where the SDK's own processors and readers say, each time and with a traceback, that an exporter
 # raised.
@@ -31,7 +34,7 @@ _LOGGERS: Final = (
 
 
 class TracerProvider(trace.TracerProvider):
-    """Isolates span processors, the sampler and the id generator."""
+    """Isolates span processors, the sampler and the id generator. Its spans are lean."""
 
     def __init__(
         self,
@@ -48,6 +51,12 @@ class TracerProvider(trace.TracerProvider):
             **more,
         )
 
+    def get_tracer(self, *arguments: Any, **more: Any) -> Tracer:  # noqa: ANN401 - the SDK's
+        """Return the tracer of that name, always the same."""
+        tracer = super().get_tracer(*arguments, **more)
+        # Of a disabled SDK it is one that does nothing.
+        return lean_tracer(tracer) if type(tracer) is trace.Tracer else tracer
+
 
 class LoggerProvider(_logs.LoggerProvider):
     """Isolates log record processors."""
@@ -58,12 +67,13 @@ class LoggerProvider(_logs.LoggerProvider):
 
 
 class MeterProvider(sdk_metrics.MeterProvider):
-    """Bounds the callbacks of observable instruments; does not raise where a reader fails."""
+    """Bounds callbacks of observable instruments; measures cheaply; raises for no reader."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:  # noqa: ANN401 - the SDK's
         _prepare()
         self._bounded: dict[int, BoundedMeter] = {}
         super().__init__(*arguments, **more)
+        self._metering = take_over(self)
 
     def get_meter(
         self,
@@ -78,7 +88,14 @@ class MeterProvider(sdk_metrics.MeterProvider):
             return meter  # after shutdown, or of a disabled SDK: one that does nothing
         # The provider holds the SDK's meters as long as it lives: an id is one meter's.
         key = id(meter)
-        return self._bounded.get(key) or self._bounded.setdefault(key, BoundedMeter(meter))
+        return self._bounded.get(key) or self._bounded.setdefault(
+            key, BoundedMeter(meter, self._metering)
+        )
+
+    def _set_meter_configurator(self, **more: Any) -> None:  # noqa: ANN401 - the SDK's
+        if self._metering:
+            self._metering.put_all()  # as enabled as it was then
+        super()._set_meter_configurator(**more)
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Export what was measured. Returns whether that went well, in time."""

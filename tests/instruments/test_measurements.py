@@ -123,7 +123,7 @@ def test_both_results_of_a_cache_exist_from_the_first_on(telemetry, values):
 def test_what_is_remembered_of_caches_has_a_bound(telemetry):
     for number in range(5000):
         cache.request(result="hit", cache=f"cache {number}")
-    assert len(outcomes._seen["cache.requests", None]) == outcomes._MAX_SEEN
+    assert len(outcomes._bound["cache.requests", None]) == outcomes._MAX_BOUND
     points = telemetry.metrics["cache.requests"]
     assert len(points) == 2001
     assert sum(point.value for point in points) == 5000

@@ -15,7 +15,7 @@ from otel_distro.delivery.encoding.attributes import Attributes
 from otel_distro.delivery.encoding.fields import fixed32, fixed64, identifier, text, uint32
 from otel_distro.delivery.encoding.grouping import MAX_BYTES, Encoded, Grouping
 from otel_distro.delivery.encoding.texts import Texts
-from otel_distro.delivery.encoding.wire import length_delimited
+from otel_distro.delivery.encoding.wire import LENGTH, length_delimited, tag, varint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ _read: Final = attrgetter(
 )
 # The same of the SDK's own spans, without their locks, copies and properties: these are half of
 # what a span costs. A subclass may have overridden the properties.
-_read_quickly: Final = attrgetter(
+_OF_THE_SDK: Final = (
     "_name",
     "_context",
     "_parent",
@@ -61,14 +61,22 @@ _read_quickly: Final = attrgetter(
     "_resource",
     "_instrumentation_scope",
 )
+_readers: Final[dict[type, Callable[[Any], tuple[Any, ...]]]] = {}
 
 _IS_REMOTE_IS_KNOWN: Final = 0x100
 _IS_REMOTE: Final = 0x200
 _FLAGS: Final = fixed32(16, _IS_REMOTE_IS_KNOWN)
 _FLAGS_OF_REMOTE: Final = fixed32(16, _IS_REMOTE_IS_KNOWN | _IS_REMOTE)
 _ERROR: Final = 2
-_STATUSES: Final = {code: length_delimited(15, uint32(3, code)) for code in range(_ERROR + 1)}
+# By their code: the field, and whether it says that the span failed.
+_STATUSES: Final = {
+    code: (length_delimited(15, uint32(3, code)), code == _ERROR) for code in range(_ERROR + 1)
+}
+_read_status: Final = attrgetter("_status_code._value_", "_description")
 _KINDS: Final[dict[object, bytes]] = {kind.value: uint32(6, kind.value + 1) for kind in SpanKind}
+
+_BEFORE_TRACE_ID: Final = tag(1, LENGTH) + varint(16)
+_BEFORE_SPAN_ID: Final = tag(2, LENGTH) + varint(8)
 
 _names: Final = Texts(5)
 _event_names: Final = Texts(2)
@@ -80,12 +88,12 @@ _start_and_end: Final = struct.Struct("<BQBQ").pack
 
 def encode_spans(spans: "Sequence[ReadableSpan]", max_bytes: int = MAX_BYTES) -> Encoded:
     """Encode spans into chunks of at most `max_bytes`. Never raises."""
-    of_the_sdk = _class_of_the_sdk()
+    _know_class_of_the_sdk()
     grouping = Grouping(max_bytes)
     for span in spans:
         try:
             try:
-                fields = _read_quickly(span) if type(span) is of_the_sdk else _read(span)
+                fields = _readers.get(type(span), _read)(span)
             except AttributeError:  # Made by hand, or by another version of the SDK.
                 fields = _read(span)
             _add(grouping, *fields)
@@ -94,12 +102,20 @@ def encode_spans(spans: "Sequence[ReadableSpan]", max_bytes: int = MAX_BYTES) ->
     return grouping.encoded()
 
 
+def read_by(kind: type, *names: str) -> None:
+    """Have spans of exactly that class read by the names of attributes, in the order of `_read`.
+
+    None of them may be a property that others override.
+    """
+    _readers[kind] = attrgetter(*names)
+
+
 @cache
-def _class_of_the_sdk() -> "type[ReadableSpan]":
+def _know_class_of_the_sdk() -> None:
     # Looked up once: `__del__` emits when the interpreter imports nothing any more.
     from opentelemetry.sdk.trace import ReadableSpan as OfTheSdk
 
-    return OfTheSdk
+    read_by(OfTheSdk, *_OF_THE_SDK)
 
 
 def _add(  # noqa: PLR0913, PLR0917 - a span has that many fields
@@ -121,19 +137,35 @@ def _add(  # noqa: PLR0913, PLR0917 - a span has that many fields
     scope: "InstrumentationScope | None",
 ) -> None:
     try:
+        # The context is a tuple: its properties would cost as much again as all of this.
+        trace_id, span_id, _, _, state, _ = context  # type: ignore[misc]
+        fields = [
+            _BEFORE_TRACE_ID,
+            trace_id.to_bytes(16, "big"),
+            _BEFORE_SPAN_ID,
+            span_id.to_bytes(8, "big"),
+        ]
+        if state is not DEFAULT_TRACE_STATE:
+            fields.append(text(3, _header(state)))
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        fields = [_ids_of_a_bad_one(context)]
+    try:
         times = _start_and_end(0x39, start, 0x41, end)
     except Exception:  # noqa: BLE001 - not ended, before 1970, or no number at all
         times = fixed64(7, start) + fixed64(8, end)
-    status_field, failed = _status(status)
-    fields = [
-        _ids(context),
-        _parent(parent),
+    try:
+        code, description = _read_status(status)
+        status_field, failed = _STATUSES[code] if description is None else _status(status)
+    except Exception:  # noqa: BLE001 - there is none, or one of a third party
+        status_field, failed = _status(status)
+    fields += (
+        _FLAGS if parent is None else _parent(parent),
         _names.field(name),
         _KINDS.get(getattr(kind, "_value_", None), b""),
         times,
         _attributes.encode(attributes),
         status_field,
-    ]
+    )
     if events:
         dropped_events += _extend(fields, _event, events)
     if links:
@@ -143,16 +175,6 @@ def _add(  # noqa: PLR0913, PLR0917 - a span has that many fields
         fields.append(uint32(12, dropped_events))
         fields.append(uint32(14, dropped_links))
     grouping.add(resource, scope, b"".join(fields), errors=failed)
-
-
-def _ids(context: "SpanContext | None") -> bytes:
-    try:
-        # It is a tuple: its properties would cost as much again as all of this.
-        trace_id, span_id, _, _, state, _ = context  # type: ignore[misc]
-        ids = b"\x0a\x10" + trace_id.to_bytes(16, "big") + b"\x12\x08" + span_id.to_bytes(8, "big")
-    except (TypeError, ValueError, AttributeError, OverflowError):
-        return _ids_of_a_bad_one(context)
-    return ids if state is DEFAULT_TRACE_STATE else ids + text(3, _header(state))
 
 
 def _ids_of_a_bad_one(context: "SpanContext | None") -> bytes:
@@ -165,9 +187,7 @@ def _header(state: "TraceState") -> str:
     return ",".join(f"{key}={value}" for key, value in state.items())
 
 
-def _parent(parent: "SpanContext | None") -> bytes:
-    if parent is None:
-        return _FLAGS
+def _parent(parent: "SpanContext") -> bytes:
     return identifier(4, parent.span_id, 8) + (_FLAGS_OF_REMOTE if parent.is_remote else _FLAGS)
 
 
@@ -181,7 +201,7 @@ def _status(status: "Status | None") -> tuple[bytes, bool]:
     except Exception:  # noqa: BLE001 - as in `encode_spans`
         description = None
     if description is None:
-        return _STATUSES.get(code, b""), code == _ERROR
+        return _STATUSES.get(code, (b"", False))
     return length_delimited(15, text(2, description) + uint32(3, code)), code == _ERROR
 
 

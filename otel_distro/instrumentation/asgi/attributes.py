@@ -7,7 +7,11 @@ import re
 from contextlib import suppress
 from typing import Final
 
-from opentelemetry.util.http import detect_synthetic_user_agent, normalize_user_agent
+from opentelemetry.util.http import (
+    detect_synthetic_user_agent,
+    normalize_user_agent,
+    sanitize_method,
+)
 from opentelemetry.util.types import AttributeValue
 
 from otel_distro.governor import state
@@ -27,13 +31,16 @@ _DEFAULT_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:@/?#\s\[\]]+)(?::([0-9]{1,5}))?")
 # The values that the conventions want redacted.
-_SECRET: Final = re.compile(r"(?:(?<=&)|^)(AWSAccessKeyId|Signature|sig|X-Goog-Signature)=[^&]*")
+_SECRET: Final = re.compile(
+    r"(?:(?<=&)|^)(AWSAccessKeyId|Signature|sig|X-Goog-Signature"
+    r"|X-Amz-(?:Credential|Security-Token|Signature))=[^&]+"
+)
 
 
 def method_of(scope: Scope) -> str:
     """Return the method as the conventions name it."""
     said: str = scope.get("method", "GET")
-    return _METHODS.get(said) or _METHODS.get(said.strip().upper(), OTHER_METHOD)
+    return _METHODS.get(said) or sanitize_method(said.strip()) or OTHER_METHOD
 
 
 def attributes_of(scope: Scope, headers: Headers, method: str) -> Attributes:
@@ -66,13 +73,18 @@ def attributes_of(scope: Scope, headers: Headers, method: str) -> Attributes:
         attributes["client.address"] = client[0]
         if level < 1 and client[1]:
             attributes["client.port"] = client[1]
-    query: bytes | None = scope.get("query_string")
+    query: bytes | str | None = scope.get("query_string")
     if query and level < 1:
-        text = query.decode("utf-8", "replace")
-        if "ignature=" in text or "sig=" in text or "AWSAccessKeyId=" in text:
-            text = _SECRET.sub(r"\1=REDACTED", text)
-        attributes["url.query"] = text
+        attributes["url.query"] = shown_query(query)
     return attributes
+
+
+def shown_query(query: bytes | str) -> str:
+    """Return a query as it is shown, without the values that the conventions want redacted."""
+    text = query.decode("utf-8", "replace") if isinstance(query, bytes) else query
+    if "ig" in text or "AWSAccessKeyId=" in text or "X-Amz-" in text:
+        return _SECRET.sub(r"\1=REDACTED", text)
+    return text
 
 
 # What many requests have in common, by all that it is made of.

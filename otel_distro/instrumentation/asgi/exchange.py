@@ -10,7 +10,7 @@ from opentelemetry.propagators.textmap import Setter
 from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 
 from otel_distro.instrumentation.asgi.messages import Headers, Message, Scope, Send
-from otel_distro.instrumentation.asgi.names import span_name
+from otel_distro.instrumentation.asgi.names import rename
 from otel_distro.instrumentation.asgi.routes import route_of
 from otel_distro.instrumentation.exceptions import (
     record_on,
@@ -173,7 +173,7 @@ class Exchange:
     def _describe(self, span: Span, route: str | None, error_type: str | None) -> None:
         """Add what is known only now."""
         if route is not None:
-            span.update_name(span_name(self._method, route))
+            rename(span, self._method, route)
             span.set_attribute("http.route", route)
         if self.status is not None:
             span.set_attribute("http.response.status_code", self.status)

@@ -5,6 +5,8 @@ Source: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#name
 
 from typing import Final
 
+from opentelemetry.trace import Span
+
 OTHER_METHOD: Final = "_OTHER"
 
 
@@ -17,3 +19,11 @@ def span_name(method: str, route: str | None = None) -> str:
     """
     said = "HTTP" if method == OTHER_METHOD else method
     return said if route is None else f"{said} {route}"
+
+
+def rename(span: Span, method: str, route: str) -> None:
+    """Add the route to a span's name, unless the application has given it one of its own."""
+    begun = span_name(method)
+    # Spans of other providers may not say their name.
+    if getattr(span, "name", begun) == begun:
+        span.update_name(f"{begun} {route}")

@@ -162,6 +162,9 @@ class Server:
             span = self.tracer.start_span(
                 name, parent, kind_of_span, attributes, start_time=started_ns
             )
+            if self._names_first and span.is_recording():
+                # Samplers of others may keep none of them.
+                span.set_attributes(attributes)
         context = set_span_in_context(span, parent)
         if kind == "websocket":
             return WebSocket(self, app, scope, send, span, context)

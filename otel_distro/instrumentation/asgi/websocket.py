@@ -6,7 +6,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
 from otel_distro.instrumentation.asgi.messages import Message, Scope, Send
-from otel_distro.instrumentation.asgi.names import span_name
+from otel_distro.instrumentation.asgi.names import rename
 from otel_distro.instrumentation.asgi.routes import route_of
 from otel_distro.instrumentation.exceptions import (
     record_on,
@@ -100,6 +100,6 @@ class WebSocket:
     def _report(self) -> None:
         route = route_of(self._scope, self._before)
         if route is not None:
-            self._span.update_name(span_name("GET", route))
+            rename(self._span, "GET", route)
             self._span.set_attribute("http.route", route)
         self._span.end()
