@@ -12,14 +12,18 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
 from otel_distro.catalogue import CATALOGUE
+from otel_distro.catalogue.registry import ENTRY_POINTS
 from otel_distro.delivery.pipeline import Pipeline
+from otel_distro.installed import entry_points
 from otel_distro.instrumentation import LogBridge
 from otel_distro.instrumentation.delivery import report_delivery
+from otel_distro.instrumentation.governing import govern
 from otel_distro.instrumentation.stopping import call, flush_providers
 from otel_distro.instrumentation.system import report
 from otel_distro.notices import notice
 from otel_distro.providers import Providers, follow_forks
 from otel_distro.providers.declarative import ConfigurationFileError, apply_configuration_file
+from otel_distro.providers.governed_sampling import sampling_of_levels
 from otel_distro.resource import unknown_service
 from otel_distro.settings import Settings, names
 
@@ -40,11 +44,13 @@ def set_providers(settings: Settings) -> Pipeline | None:
     file = settings.config_file
     pipeline = _from_settings(settings) if file is None else _from_file(file, settings)
     follow_forks(*sdk_providers())
-    for problem in CATALOGUE.load_entry_points():
+    for problem in CATALOGUE.load_entry_points(entry_points(group=ENTRY_POINTS)):
         notice(problem, problem)
     report()
     if pipeline is not None:
         report_delivery(pipeline)
+        sample = sampling_of_levels(trace.get_tracer_provider())
+        govern(pipeline, settings.cpu_budget, sample)
     return pipeline
 
 

@@ -1,15 +1,16 @@
 """The entry points that `opentelemetry-instrument` loads."""
 
 import os
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from importlib.metadata import EntryPoint
+from typing import Any, Final
 
 from opentelemetry.instrumentation.distro import BaseDistro
 
 from otel_distro.configuration import activate, prepare
+from otel_distro.installed import entry_points
 from otel_distro.notices import notice
 from otel_distro.settings import Settings, read_settings
-from otel_distro.settings.names import CONFIGURATOR, DISTRO
+from otel_distro.settings.names import CONFIGURATOR, DISABLED_INSTRUMENTATIONS, DISTRO
 from otel_distro.settings.parsing import shown
 
 
@@ -40,7 +41,41 @@ class BlipeeConfigurator:
     def configure(self, **_kwargs: Any) -> None:
         """Configure the process from its environment. Never raises."""
         chosen = BlipeeDistro._instance  # noqa: SLF001 - ours: it has read the settings already
-        activate((chosen and chosen.settings) or prepare())
+        telemetry = activate((chosen and chosen.settings) or prepare())
+        if chosen is not None and not telemetry.settings.disabled:
+            from otel_distro.instrumentation import instrument_all
+
+            instrument_all(telemetry.settings)
+            _nothing_is_left_to_load.begin()
+
+
+class _NothingLeftToLoad:
+    """Keeps `opentelemetry-instrument` from going through all instrumentors again.
+
+    It would read what each package and its library say of versions before it asks for any:
+    a millisecond each, of libraries that nobody may import. It looks at the variable first, and
+    runs what is to come before instrumentation next, which takes this back. Where it does not,
+    it asks for what is active already, which does nothing.
+    """
+
+    _before: str | None = None
+    _is_on = False
+
+    def begin(self) -> None:
+        self._before, self._is_on = os.environ.get(DISABLED_INSTRUMENTATIONS), True
+        os.environ[DISABLED_INSTRUMENTATIONS] = "*"
+
+    def end(self) -> None:
+        if not self._is_on:
+            return
+        self._is_on = False
+        if self._before is None:
+            os.environ.pop(DISABLED_INSTRUMENTATIONS, None)
+        else:
+            os.environ[DISABLED_INSTRUMENTATIONS] = self._before
+
+
+_nothing_is_left_to_load: Final = _NothingLeftToLoad()
 
 
 def _choose_configurator() -> None:
@@ -55,6 +90,7 @@ def _choose_configurator() -> None:
 
 def check_chosen_distribution() -> None:
     """Say loudly that another installed distribution was chosen over ours, or none."""
+    _nothing_is_left_to_load.end()
     if BlipeeDistro._instance is not None or read_settings().disabled:  # noqa: SLF001 - ours
         return
     asked = os.environ.get(DISTRO, "").strip()

@@ -7,13 +7,13 @@ names while it is being imported, when providers cannot be.
 import sys
 import threading
 import time
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource, ResourceDetector
 from opentelemetry.sdk.version import __version__ as sdk_version
 
+from otel_distro.installed import entry_points
 from otel_distro.notices import describe, notice
 from otel_distro.settings import Service, Settings, read_settings
 from otel_distro.version import __version__

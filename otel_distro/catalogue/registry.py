@@ -1,7 +1,7 @@
 """The list of all instruments, and how more are added."""
 
 from collections.abc import Iterable, Iterator
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from otel_distro.catalogue.instrument import Instrument
@@ -76,16 +76,19 @@ class Catalogue:
                     )
         self._by_name, self._by_series = by_name, by_series
 
-    def load_entry_points(self) -> list[str]:
+    def load_entry_points(self, points: Iterable[EntryPoint] | None = None) -> list[str]:
         """Add what installed packages declare in the entry point group `blipee_otel_catalogue`.
 
         Each entry point is an iterable of `Instrument`.
+
+        Args:
+            points: Those of the group, where they are known; looked for by default.
 
         Returns:
             A line for each entry point that could not be used. Does not raise.
         """
         problems: list[str] = []
-        for point in entry_points(group=ENTRY_POINTS):
+        for point in entry_points(group=ENTRY_POINTS) if points is None else points:
             try:
                 self.register(*point.load())
             except Exception as error:  # noqa: BLE001 - another project's

@@ -2,6 +2,7 @@
 
 `otel.sdk.*` are the semantic conventions' (https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/);
 `blipee.delivery.*` are ours, for what these have no name: the spool.
+`blipee.governor.*` are ours too: what all of it costs.
 """
 
 from functools import partial
@@ -107,5 +108,24 @@ TELEMETRY: Final = (
         kind=Kind.OBSERVABLE_UP_DOWN_COUNTER,
         unit="By",
         description="Bytes in the folder of the spool, of all processes.",
+    ),
+    _ours(
+        name="blipee.governor.level",
+        kind=Kind.OBSERVABLE_GAUGE,
+        unit="{level}",
+        description="How much is left out to keep within the budget: 0 is nothing, 4 all spans.",
+    ),
+    _ours(
+        name="blipee.governor.cpu.share",
+        kind=Kind.OBSERVABLE_GAUGE,
+        unit="1",
+        description="What telemetry takes of the processor time that the process may use.",
+        capacity="blipee.governor.cpu.budget",
+    ),
+    _ours(
+        name="blipee.governor.cpu.budget",
+        kind=Kind.OBSERVABLE_GAUGE,
+        unit="1",
+        description="What telemetry may take of the processor time that the process may use.",
     ),
 )

@@ -7,7 +7,9 @@ of its own, which nobody runs.
 
 import _thread
 import threading
+import time
 from _thread import get_ident  # the system's, also where gevent replaces it later
+from types import BuiltinFunctionType
 
 
 class Era:
@@ -26,3 +28,12 @@ class Era:
     def began_on_this_thread(self) -> bool:
         """Whether this is the main thread of then, whose greenlets run what is started now."""
         return get_ident() == self._main
+
+
+def own_cpu_seconds() -> float:
+    """Return what the calling thread of ours has used of a processor so far, in seconds.
+
+    0 for a greenlet: all of them share one thread, and its time is the application's.
+    """
+    is_thread = isinstance(_thread.start_new_thread, BuiltinFunctionType)
+    return time.thread_time() if is_thread else 0.0

@@ -39,6 +39,7 @@ class Pipeline:
         self.settings = settings
         self._notice = notice
         self._followers: list[Callable[[], None]] = []
+        self._look: Callable[[], float | None] | None = None
         self._begin()
         _pipelines.add(self)
 
@@ -52,6 +53,8 @@ class Pipeline:
         self._running = False
         self._stopped = False
         self._expects_more = False
+        if self._look is not None:
+            self._engine.writer.look = self._look
         # The application's way in, one attribute look-up shorter.
         self._spans = self._engine.spans
         self._logs = self._engine.logs
@@ -74,6 +77,19 @@ class Pipeline:
     def when_started(self, follow: Callable[[], None]) -> None:
         """Call `follow` each time that threads were started: others can be had then, too."""
         self._followers.append(follow)
+
+    def look_after_rounds(self, look: Callable[[], float | None]) -> None:
+        """Call `look` on the writer's thread after each round, in forked children too.
+
+        It returns within how many seconds it wants to be called again at the latest, None for
+        whenever there is something to write. It must not raise.
+        """
+        self._look = self._engine.writer.look = look
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What the threads have used of a processor so far; 0 for greenlets."""
+        return self._engine.writer.cpu_seconds + self._engine.sender.cpu_seconds
 
     def balance(self) -> dict[Signal, Balance] | None:
         """Return what became of the records of each signal; None where it cannot be had now."""

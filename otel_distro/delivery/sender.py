@@ -12,6 +12,7 @@ from otel_distro.delivery.encoding import Chunk, halve, join, truncate
 from otel_distro.delivery.endpoint import Endpoint
 from otel_distro.delivery.faults import Faults
 from otel_distro.delivery.lane import MOST_BYTES, Lane, Load
+from otel_distro.delivery.patching import own_cpu_seconds
 from otel_distro.delivery.reasons import REJECTED, TOO_LARGE
 from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.transport import (
@@ -76,7 +77,11 @@ class Route:
 
 
 class Sender:
-    """Sends batches, retries, and settles what came of them."""
+    """Sends batches, retries, and settles what came of them.
+
+    Attributes:
+        cpu_seconds: What its thread has used of a processor.
+    """
 
     def __init__(
         self,
@@ -87,6 +92,7 @@ class Sender:
     ) -> None:
         self.alarm = Alarm()
         self.routes = routes
+        self.cpu_seconds = 0.0
         self._lock = lock
         self._faults = faults
         self._adopt = adopt
@@ -98,7 +104,9 @@ class Sender:
         """Send until told to stop."""
         while self._until is None or time.monotonic() < self._until:
             self._look_for_orphans()
-            if not self.send_due() and not self._rest():
+            sent = self.send_due()
+            self.cpu_seconds = own_cpu_seconds()
+            if not sent and not self._rest():
                 return
 
     def leave_orphans(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from otel_distro.delivery.alarm import Alarm
 from otel_distro.delivery.encoding import Encoded
 from otel_distro.delivery.lane import Lane
+from otel_distro.delivery.patching import own_cpu_seconds
 from otel_distro.delivery.queue import RecordQueue
 from otel_distro.delivery.reasons import QUEUE_FULL, STOPPED, UNENCODABLE
 
@@ -37,6 +38,9 @@ class Writer:
 
     Attributes:
         served: The last of the requests (see `request`) that was met.
+        cpu_seconds: What its thread has used of a processor.
+        look: Called after each round; returns how many seconds the next may be away at most where
+            there is nothing to do, None for any number.
     """
 
     def __init__(
@@ -49,18 +53,23 @@ class Writer:
     ) -> None:
         self.sources = sources
         self.served = 0
+        self.cpu_seconds = 0.0
+        self.look: Callable[[], float | None] = _never
         self._lock = lock
         self._alarm = alarm
         self._window_s = window_s
         self._added = added
         self._requested = 0
         self._stopping = False
+        self._idle_s: float | None = None
 
     def run(self) -> None:
         """Write until told to stop."""
         while not self._stopping:
             self._wait()
             self.drain()
+            self.cpu_seconds = own_cpu_seconds()
+            self._idle_s = self.look()
         self.drain()
 
     def request(self) -> int:
@@ -100,7 +109,7 @@ class Writer:
             self._alarm.asleep = True
             # Again: what came before the flag was up has not rung.
             if not any(len(source.queue) for source in self.sources) and not self._is_urgent():
-                self._alarm.sleep(None)
+                self._alarm.sleep(self._idle_s)
             self._alarm.asleep = False
         if not self._is_urgent():
             self._alarm.sleep(self._window_s)
@@ -131,3 +140,7 @@ class Writer:
         if tell:
             self._added()
         return len(records)
+
+
+def _never() -> None:
+    """Ask for no round of its own."""

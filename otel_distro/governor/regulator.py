@@ -23,7 +23,7 @@ class Pace:
         smooth_s: The time constant of the smoothed share.
         over_s: Over the budget for so long, a level more is left out.
         calm_s: Calm for so long, a level less is; doubled each time that this was too early.
-        longest_s: The longest that this becomes.
+        longest_s: The longest that it waits for a level less.
     """
 
     look_s: float = 5
@@ -31,6 +31,9 @@ class Pace:
     over_s: float = 15
     calm_s: float = 60
     longest_s: float = 3600
+
+
+PACE: Final = Pace()
 
 
 class Regulator:
@@ -46,7 +49,7 @@ class Regulator:
         share: What telemetry takes, smoothed; since the last change of level.
     """
 
-    def __init__(self, budget: float, pace: Pace = Pace()) -> None:  # noqa: B008 - frozen
+    def __init__(self, budget: float, pace: Pace = PACE) -> None:
         self.budget = budget
         self.level = EVERYTHING
         self.share = 0.0
@@ -57,6 +60,7 @@ class Regulator:
         self._over_since: float | None = None
         self._calm_since: float | None = None
         self._relaxed_at = -math.inf
+        self._is_relaxing = False
         # The share that made it enter each level, and what was left of it there.
         self._entered = [0.0] * (METRICS_ONLY + 1)
         self._left = [0.0] * (METRICS_ONLY + 1)
@@ -82,8 +86,7 @@ class Regulator:
         if _lasted(self._over_since, now, self._pace.over_s) and self.level < METRICS_ONLY:
             self._restrict(now)
         elif _lasted(self._calm_since, now, self._wait_s()) and self.level > EVERYTHING:
-            self._relaxed_at = now
-            self._change(self.level - 1)
+            self._relax(now)
         return self.level
 
     def _measure(self, elapsed: float, spent_s: float) -> None:
@@ -103,20 +106,27 @@ class Regulator:
         self._calm_s = (
             min(self._calm_s * 2, self._pace.longest_s) if too_early else self._pace.calm_s
         )
-        share = self.share
+        self._entered[self.level + 1], self._left[self.level + 1] = self.share, 0.0
         self._change(self.level + 1)
-        self._entered[self.level], self._left[self.level] = share, 0.0
+
+    def _relax(self, now: float) -> None:
+        if self._is_relaxing:  # the last time was not too early
+            self._calm_s = self._pace.calm_s
+        self._relaxed_at = now
+        self._change(self.level - 1)
 
     def _change(self, level: int) -> None:
+        self._is_relaxing = level < self.level
         self.level = level
         self._settled = False
         self._over_since = self._calm_since = None
 
     def _wait_s(self) -> float:
         entered, left = self._entered[self.level], self._left[self.level]
-        expected = self.share * entered / left if left else self.share
-        doubtful = expected > self.budget * _ROOM
-        return self._calm_s * _DOUBT if doubtful else self._calm_s
+        expected = self.share * (max(1.0, entered / left) if left else 1.0)
+        if expected <= self.budget * _ROOM:
+            return self._calm_s
+        return min(self._calm_s * _DOUBT, self._pace.longest_s)
 
 
 def _lasted(since: float | None, now: float, seconds: float) -> bool:

@@ -71,7 +71,10 @@ class Point:
         return sum(min(seconds, most) for seconds in timed) / len(timed)
 
 
-_points: dict[str, Point] = {}
+threads: Final[dict[str, float]] = {}
+"""What each thread of the distribution's own has used of a processor so far, in seconds."""
+
+_points: Final[dict[str, Point]] = {}
 
 
 def point(name: str) -> Point:
@@ -80,5 +83,6 @@ def point(name: str) -> Point:
 
 
 def seconds() -> float:
-    """Estimate what all points cost so far, in seconds of CPU; for the governor's thread alone."""
-    return sum(each.seconds() for each in tuple(_points.values()))
+    """Estimate what points and threads cost so far, in seconds; for the governor's thread alone."""
+    points = sum(each.seconds() for each in tuple(_points.values()))
+    return points + sum(tuple(threads.values()))

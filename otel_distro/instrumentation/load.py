@@ -1,7 +1,11 @@
-"""Loads instrumentors, each on its own: one that fails costs its own library only."""
+"""Loads instrumentors, each on its own: one that fails costs its own library only.
 
-from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+An instrumentor is loaded when its library has been imported: it would import the library itself,
+and half of those that are installed nobody uses in this process.
+"""
+
+from functools import partial
+from importlib.metadata import EntryPoint
 from typing import Any, Final
 
 from opentelemetry.instrumentation.dependencies import (
@@ -10,8 +14,10 @@ from opentelemetry.instrumentation.dependencies import (
     get_dependency_conflicts,
     get_dist_dependency_conflicts,
 )
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
+from otel_distro.installed import entry_points
+from otel_distro.instrumentation.libraries import modules_of
+from otel_distro.instrumentation.upon_import import upon_import
 from otel_distro.notices import describe, notice
 from otel_distro.settings import Settings
 
@@ -19,19 +25,21 @@ _GROUP: Final = "opentelemetry_instrumentor"
 
 
 def instrument_all(settings: Settings) -> None:
-    """Activate every installed instrumentor whose library is there. Does not raise."""
+    """Have every installed instrumentor active where its library is used. Does not raise."""
     if "*" in settings.disabled_instrumentations:
         return
     for point in entry_points(group=_GROUP):
         if point.name not in settings.disabled_instrumentations:
             instrument(point, settings)
-    # Again, for an installation whose list of entry points is older; each is active once.
-    for name, where in _OURS_ALONE.items():
+    # Ours also where no package of upstream's names them; each is active once.
+    for name, where in _OURS.items():
         instrument(EntryPoint(f"{_PREFIX}{name}", where, _GROUP), settings)
 
 
 def instrument(point: EntryPoint, settings: Settings, *, skip_dep_check: bool = False) -> None:
-    """Activate one instrumentor, ours in its place where we have one.
+    """Have one instrumentor active, ours in its place where we have one.
+
+    At once where its library has been imported, or is not known; otherwise when it is.
 
     Whatever it raises is reported once and goes no further: upstream's loader gives up on all
     that follow. A library that is not installed is no fault and not worth a line.
@@ -41,20 +49,38 @@ def instrument(point: EntryPoint, settings: Settings, *, skip_dep_check: bool = 
         settings: Of the process.
         skip_dep_check: The caller has compared versions already.
     """
+    library = point.name.removeprefix(_PREFIX)
+    ours = library in _OURS and not _left_to_upstream(library, settings)
+    if ours:
+        # Upstream's versions say nothing about ours: it stops at SQLAlchemy 2.0.
+        point = EntryPoint(library, _OURS[library], _GROUP)
+        if {library, f"{_PREFIX}{library}"} & set(settings.disabled_instrumentations):
+            return
+    elif library in _OURS and point.name != library:
+        return
+    activate = partial(_activate, point, settings, ours=ours, skip_dep_check=skip_dep_check)
+    modules = modules_of(point.name)
+    if modules:
+        upon_import(modules, activate, needed=point.module)
+    else:
+        activate()
+
+
+def _activate(point: EntryPoint, settings: Settings, *, ours: bool, skip_dep_check: bool) -> None:
     name = point.name
     try:
         conflict = None
-        library = name.removeprefix(_PREFIX)
-        if library in _OURS_ALONE and not _left_to_upstream(library, settings):
-            name = library
-            # Upstream's versions say nothing about ours: it stops at SQLAlchemy 2.0.
-            conflict = _instrument_ours(library, settings)
-        elif library not in _OURS_ALONE or name == library:
-            if not skip_dep_check and point.dist is not None:
-                conflict = get_dist_dependency_conflicts(point.dist)
+        if not ours and not skip_dep_check and point.dist is not None:
+            conflict = get_dist_dependency_conflicts(point.dist)
+        if conflict is None:
+            instrumentor = point.load()()
+            if getattr(instrumentor, "is_instrumented_by_opentelemetry", False):
+                return
+            if ours:
+                conflict = get_dependency_conflicts(instrumentor.instrumentation_dependencies())
             if conflict is None:
-                replacement = _REPLACEMENTS.get(point.name, _as_published)
-                _activate(*replacement(point, settings))
+                options = _options(name, settings, ours=ours)
+                instrumentor.instrument(skip_dep_check=True, **options)
     except ModuleNotFoundError:
         return
     except DependencyConflictError as error:
@@ -68,59 +94,43 @@ def instrument(point: EntryPoint, settings: Settings, *, skip_dep_check: bool = 
             f"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS={name} turns it off.",
         )
         return
+    _report(name, conflict)
+
+
+def _report(name: str, conflict: DependencyConflict | None) -> None:
     if conflict is not None and (conflict.found or conflict.found_any):
         notice(f"instrumentor {name}", f"{name} is not instrumented. {conflict}")
 
 
-def _activate(instrumentor: BaseInstrumentor, options: dict[str, Any]) -> None:
-    if not getattr(instrumentor, "is_instrumented_by_opentelemetry", False):
-        instrumentor.instrument(skip_dep_check=True, **options)
-
-
 def _left_to_upstream(library: str, settings: Settings) -> bool:
-    return settings.instrumentation == "upstream" and bool(entry_points(group=_GROUP, name=library))
+    # Where a package of upstream's sees to FastAPI, ours for Starlette would see its requests too.
+    return settings.instrumentation == "upstream" and (
+        library == "starlette" or bool(entry_points(group=_GROUP, name=library))
+    )
 
 
-def _instrument_ours(library: str, settings: Settings) -> DependencyConflict | None:
-    if {library, f"{_PREFIX}{library}"} & set(settings.disabled_instrumentations):
-        return None
-    ours = EntryPoint(library, _OURS_ALONE[library], _GROUP).load()()
-    conflict = get_dependency_conflicts(ours.instrumentation_dependencies())
-    if conflict is None:
-        _activate(ours, {})
-    return conflict
+def _options(name: str, settings: Settings, *, ours: bool) -> dict[str, Any]:
+    match name:
+        case "fastapi" | "starlette" if ours:
+            return {"excluded_urls": ",".join(settings.excluded_urls)}
+        case "fastapi":
+            return {
+                "excluded_urls": ",".join(settings.excluded_urls),
+                "exclude_spans": ["send", "receive"],
+            }
+        case "logging":
+            # Trace ids in the format of stdlib logging stay upstream's; the export is our bridge's.
+            return {"enable_log_auto_instrumentation": False}
+        case _:
+            return {}
 
 
-_Chosen = tuple[BaseInstrumentor, dict[str, Any]]
-
-
-def _as_published(point: EntryPoint, _settings: Settings) -> _Chosen:
-    return point.load()(), {}
-
-
-def _fastapi(point: EntryPoint, settings: Settings) -> _Chosen:
-    excluded = ",".join(settings.excluded_urls)
-    if settings.instrumentation == "upstream":
-        return point.load()(), {"excluded_urls": excluded, "exclude_spans": ["send", "receive"]}
-    from otel_distro.instrumentation.fastapi import FastAPIInstrumentor
-
-    return FastAPIInstrumentor(), {"excluded_urls": excluded}
-
-
-def _logging(point: EntryPoint, _settings: Settings) -> _Chosen:
-    # Trace ids in the format of stdlib logging stay upstream's; the export is our bridge's.
-    return point.load()(), {"enable_log_auto_instrumentation": False}
-
-
-_REPLACEMENTS: Final[dict[str, Callable[[EntryPoint, Settings], _Chosen]]] = {
-    "fastapi": _fastapi,
-    "logging": _logging,
-}
-
-# Instrumentors of ours for which no package of upstream's is needed, by the name that upstream's
-# has. `opentelemetry-instrument` finds them under that name with the prefix (pyproject.toml).
+# Instrumentors of ours, by the name that upstream's has: no package of upstream's is needed.
+# With the prefix it is ours that is meant, among entry points and among what is disabled.
 _PREFIX: Final = "blipee_"
-_OURS_ALONE: Final = {
-    "sqlalchemy": "otel_distro.instrumentation.database.sqlalchemy:SQLAlchemyInstrumentor",
+_OURS: Final = {
     "asyncpg": "otel_distro.instrumentation.database.asyncpg:AsyncPGInstrumentor",
+    "fastapi": "otel_distro.instrumentation.fastapi:FastAPIInstrumentor",
+    "sqlalchemy": "otel_distro.instrumentation.database.sqlalchemy:SQLAlchemyInstrumentor",
+    "starlette": "otel_distro.instrumentation.starlette:StarletteInstrumentor",
 }

@@ -9,7 +9,7 @@ after the handlers have had theirs.
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
-from time import time_ns
+from time import thread_time, time_ns
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context
@@ -20,6 +20,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.trace import get_current_span
 from opentelemetry.util.types import AnyValue
 
+from otel_distro.governor import state
 from otel_distro.instrumentation.exceptions import context_of
 from otel_distro.instruments import errors
 from otel_distro.logger import records
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _OWN_LOGGERS: Final = ("opentelemetry", "otel_distro")
 
 _SEVERITY_TEXT: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+
+_cost: Final = state.point("log")
 
 _emitting: ContextVar[bool] = ContextVar("otel_distro_log_bridge_emitting", default=False)
 
@@ -76,6 +79,7 @@ class LogBridge:
         if record.levelno < self._capture.level or _emitting.get():
             return
         token = _emitting.set(True)
+        used = thread_time() if _cost.due() else None
         try:
             if record.name.partition(".")[0] in _OWN_LOGGERS or context.get_value(
                 _SUPPRESS_INSTRUMENTATION_KEY
@@ -91,6 +95,8 @@ class LogBridge:
             )
         finally:
             _emitting.reset(token)
+            if used is not None:
+                _cost.took(thread_time() - used)
 
     def _translate(self, record: logging.LogRecord) -> LogRecord:
         return LogRecord(

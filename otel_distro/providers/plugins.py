@@ -1,8 +1,8 @@
 """Parts that are found by name among what is installed."""
 
-from importlib.metadata import entry_points
 from typing import Any
 
+from otel_distro.installed import entry_points
 from otel_distro.notices import describe, notice
 
 

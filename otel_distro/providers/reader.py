@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 
-from otel_distro.delivery.patching import Era
+from otel_distro.delivery.patching import Era, own_cpu_seconds
+from otel_distro.governor import state
 from otel_distro.notices import describe, notice
 
 
@@ -57,6 +58,7 @@ class PeriodicReader(PeriodicExportingMetricReader):
             if self._era.is_over:
                 return  # it would wait for greenlets that run on another thread
             self._collect_now()
+            state.threads[f"metrics {id(self)}"] = own_cpu_seconds()
 
     def _collect_now(self) -> None:
         try:

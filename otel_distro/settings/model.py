@@ -143,6 +143,7 @@ class Settings:
     """Everything that can be set.
 
     Attributes:
+        cpu_budget: Percent of a processor that telemetry may take; 0 for whatever it takes.
         problems: One line for each value that was refused: which, why, what to write.
         corrections: What the environment must hold for the parts that read it themselves (the
             SDK and the instrumentation libraries): refused values taken out (None), our
@@ -156,6 +157,7 @@ class Settings:
     batches: Mapping[Signal, Batching]
     spooling: Spooling = Spooling()
     shutdown_timeout_ms: int = 3000
+    cpu_budget: float
     sampling: Sampling
     id_generator: str
     propagators: tuple[str, ...]

@@ -103,6 +103,7 @@ SPOOL_RETENTION: Final = "BLIPEE_OTEL_SPOOL_RETENTION"
 SPOOL_WINDOW: Final = "BLIPEE_OTEL_SPOOL_WINDOW"
 SPOOL_FSYNC: Final = "BLIPEE_OTEL_SPOOL_FSYNC"
 SHUTDOWN_TIMEOUT: Final = "BLIPEE_OTEL_SHUTDOWN_TIMEOUT"
+CPU_BUDGET: Final = "BLIPEE_OTEL_CPU_BUDGET"
 OURS: Final = (
     SERVICE_KIND,
     ENVIRONMENT,
@@ -118,6 +119,7 @@ OURS: Final = (
     SPOOL_WINDOW,
     SPOOL_FSYNC,
     SHUTDOWN_TIMEOUT,
+    CPU_BUDGET,
 )
 # Everybody's: where a program keeps what it needs later (https://specifications.freedesktop.org/basedir-spec/).
 STATE_HOME: Final = "XDG_STATE_HOME"

@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import partial
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
+
+from otel_distro.installed import entry_points
 
 T = TypeVar("T")
 Parser = Callable[[str], T]
@@ -122,7 +123,7 @@ def components(text: str, *, group: str, known: Iterable[str] = ()) -> tuple[str
 
 def installed(group: str, name: str) -> bool:
     """Tell whether an entry point of that name is there to load."""
-    return bool(tuple(entry_points(group=group, name=name)))
+    return bool(entry_points(group=group, name=name))
 
 
 def url(text: str, *, bare_host: bool = False) -> str:

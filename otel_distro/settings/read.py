@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import entry_points
 from typing import Final, cast, get_args
 
 from otel_distro.delivery import SIGNALS, HistogramAggregation, Temporality
+from otel_distro.installed import entry_points
 from otel_distro.settings import names, parsing
+from otel_distro.settings.budget import read_cpu_budget
 from otel_distro.settings.exports import optional, read_batch, read_export
 from otel_distro.settings.in_code import checked
 from otel_distro.settings.model import (
@@ -149,6 +150,7 @@ def _read(reader: Reader, said: InCode) -> Settings:
             partial(parsing.milliseconds, example=SHUTDOWN_TIMEOUT_MS),
             SHUTDOWN_TIMEOUT_MS,
         ),
+        cpu_budget=read_cpu_budget(reader),
         log_capture=_log_capture(reader),
         log_output=_log_output(reader, said),
         excluded_urls=_excluded(reader),

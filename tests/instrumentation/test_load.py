@@ -8,6 +8,8 @@ import pytest
 from support.instrumented import NO_EXPORT, run_python
 
 from otel_distro.instrumentation import instrument_all
+from otel_distro.instrumentation.fastapi import FastAPIInstrumentor
+from otel_distro.instrumentation.starlette import StarletteInstrumentor
 from otel_distro.settings import read_settings
 
 INSTALLED = ",".join(point.name for point in entry_points(group="opentelemetry_instrumentor"))
@@ -45,6 +47,9 @@ def instrumented(install, monkeypatch):
     yield instrumented
     for name in list(instrumentors.INSTRUMENTED):
         getattr(instrumentors, name)().uninstrument()
+    for ours in (FastAPIInstrumentor(), StarletteInstrumentor()):
+        if ours.is_instrumented_by_opentelemetry:
+            ours.uninstrument()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +162,7 @@ for span in exporter.get_finished_spans():
 @pytest.mark.parametrize(
     ("source", "spans"),
     [
-        ("blipee", ["SERVER /sub/items/{item} opentelemetry.instrumentation.asgi"]),
+        ("blipee", ["SERVER /sub/items/{item} otel_distro.instrumentation.asgi"]),
         (
             "upstream",
             [

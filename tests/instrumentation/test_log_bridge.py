@@ -108,7 +108,7 @@ def test_outside_a_span_there_are_no_ids(exported, log):
 @pytest.mark.parametrize(
     ("level", "text", "number"),
     [
-        (5, "Level 5", 0),
+        (3, "Level 3", 0),
         (logging.DEBUG, "DEBUG", 5),
         (logging.INFO, "INFO", 9),
         (25, "Level 25", 12),

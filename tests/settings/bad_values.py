@@ -94,6 +94,7 @@ READ: Final[dict[str, Callable[[Settings], Any]]] = {
     names.ENVIRONMENT: lambda s: s.service.environment,
     names.APP_VERSION: lambda s: s.service.version,
     names.INSTRUMENTATION: lambda s: s.instrumentation,
+    names.CPU_BUDGET: lambda s: s.cpu_budget,
     **{name: _exporters(signal) for signal, name in names.EXPORTERS.items()},
     **{
         f"{prefix}_{part}": _batch(signal, part)
@@ -254,6 +255,10 @@ BAD: Final = (
     bad("BLIPEE_OTEL_SERVICE_KIND", "apis", None, "did you mean api?"),
     bad("BLIPEE_OTEL_ENVIRONMENT", "prod\x1b[31m", "development", "\\x1b"),
     bad("BLIPEE_OTEL_INSTRUMENTATION", "upsteam", "blipee", "did you mean upstream?"),
+    bad("BLIPEE_OTEL_CPU_BUDGET", "3 %", 5, "from 0 to 100", "using 5"),
+    bad("BLIPEE_OTEL_CPU_BUDGET", "-1", 5, "from 0 to 100"),
+    bad("BLIPEE_OTEL_CPU_BUDGET", "nan", 5, "from 0 to 100"),
+    bad("BLIPEE_OTEL_CPU_BUDGET", "101", 5, "from 0 to 100"),
     bad("BLIPEE_OTEL_SERVICE_KINDS", "api", None, "not a setting"),
     bad("BLIPEE_OTEL_ENDPOINT", "http://collector", None, "one of BLIPEE_OTEL_SERVICE_KIND"),
     bad("APP_VERSION", "1.0\t2", "1.0.0", "cannot be printed"),

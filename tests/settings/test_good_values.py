@@ -54,6 +54,10 @@ GOOD = (
     ("BLIPEE_OTEL_SERVICE_KIND", "ML", "ml"),
     ("BLIPEE_OTEL_ENVIRONMENT", "production", "production"),
     ("BLIPEE_OTEL_INSTRUMENTATION", "upstream", "upstream"),
+    ("BLIPEE_OTEL_CPU_BUDGET", "0.5", 0.5),
+    ("BLIPEE_OTEL_CPU_BUDGET", "100", 100),
+    ("BLIPEE_OTEL_CPU_BUDGET", "Off", 0),
+    ("BLIPEE_OTEL_CPU_BUDGET", "0", 0),
     ("APP_VERSION", "2.1.0\n", "2.1.0"),
 )
 
@@ -100,6 +104,7 @@ DEFAULTS = {
     "BLIPEE_OTEL_SERVICE_KIND": None,
     "BLIPEE_OTEL_ENVIRONMENT": "development",
     "BLIPEE_OTEL_INSTRUMENTATION": "blipee",
+    "BLIPEE_OTEL_CPU_BUDGET": 5,
     "APP_VERSION": "1.0.0",
 }
 

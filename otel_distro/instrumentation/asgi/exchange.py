@@ -9,6 +9,7 @@ from opentelemetry.instrumentation.propagators import get_global_response_propag
 from opentelemetry.propagators.textmap import Setter
 from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 
+from otel_distro.governor import state
 from otel_distro.instrumentation.asgi.messages import Headers, Message, Scope, Send
 from otel_distro.instrumentation.asgi.names import rename
 from otel_distro.instrumentation.asgi.routes import route_of
@@ -109,7 +110,7 @@ class Exchange:
                 self._length = size(value)
                 break
         captured = self._server.response_headers
-        if captured is not None and self._span.is_recording():
+        if captured is not None and state.level < 1 and self._span.is_recording():
             self._span.set_attributes(captured.read(headers))
         propagator = get_global_response_propagator()  # type: ignore[no-untyped-call]
         if propagator is not None:

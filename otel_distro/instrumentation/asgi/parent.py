@@ -16,6 +16,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from otel_distro.instrumentation.asgi.messages import Headers, Scope
+from otel_distro.notices import describe, notice
 
 _traceparent: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
 _NO_TRACE: Final = b"0" * 32
@@ -32,17 +33,25 @@ def context_of_caller(scope: Scope, headers: Headers, current: Context) -> Conte
     """
     propagator = get_global_textmap()
     if not _reads_w3c_only(propagator) or b"tracestate" in headers or b"baggage" in headers:
-        return propagator.extract(scope, current, getter=_getter)
+        return _extracted(propagator, scope, current)
     value = headers.get(b"traceparent")
     if value is None:
         return current
     said = _traceparent(value)
     if said is None or said[1] == _NO_TRACE or said[2] == _NO_SPAN:
-        return propagator.extract(scope, current, getter=_getter)
+        return _extracted(propagator, scope, current)
     caller = SpanContext(
         int(said[1], 16), int(said[2], 16), is_remote=True, trace_flags=TraceFlags(int(said[3], 16))
     )
     return set_span_in_context(NonRecordingSpan(caller), current)
+
+
+def _extracted(propagator: TextMapPropagator, scope: Scope, current: Context) -> Context:
+    try:
+        return propagator.extract(scope, current, getter=_getter)
+    except Exception as error:  # noqa: BLE001 - the propagator's, or the client's
+        notice("propagator", f"the context of a caller is not taken over ({describe(error)}).")
+        return current
 
 
 # The global propagator that was looked at last, and what was found.
@@ -70,14 +79,19 @@ class _HeadersGetter(Getter[Scope]):
     def get(self, carrier: Scope, key: str) -> list[str] | None:
         name = key.lower().encode("latin-1", "replace")
         found = [
-            value.decode("utf-8", "surrogateescape")
-            for header, value in carrier.get("headers") or ()
-            if header.lower() == name
+            _text(value) for header, value in carrier.get("headers") or () if header.lower() == name
         ]
         return found or None
 
     def keys(self, carrier: Scope) -> list[str]:
         return [header.decode("latin-1") for header, _ in carrier.get("headers") or ()]
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")  # as HTTP has it: half a surrogate pair ends propagators
 
 
 _getter: Final = _HeadersGetter()

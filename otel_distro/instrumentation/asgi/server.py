@@ -14,8 +14,8 @@ from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import (
+    Span,
     SpanKind,
-    Tracer,
     TracerProvider,
     get_current_span,
     get_tracer,
@@ -23,7 +23,7 @@ from opentelemetry.trace import (
 )
 
 from otel_distro.governor import state
-from otel_distro.instrumentation.asgi.attributes import Attributes, attributes_of, method_of
+from otel_distro.instrumentation.asgi.attributes import attributes_of, method_of
 from otel_distro.instrumentation.asgi.captured_headers import CapturedHeaders
 from otel_distro.instrumentation.asgi.exchange import Exchange
 from otel_distro.instrumentation.asgi.excluded import ExcludedUrls
@@ -73,8 +73,10 @@ class Server:
         self.streams_in_latency = streams_in_latency
         self._request_headers = CapturedHeaders.of_requests() or None
         self._excluded = ExcludedUrls(excluded_urls) if excluded_urls else None
-        self._names_first = _sees_starts(self.tracer)
-        self._drops: Callable[[Context], bool] | None = getattr(self.tracer, "drops", None)
+        # The tracers of our provider start a span without its attributes, if nobody looks at them.
+        self._is_lean = hasattr(self.tracer, "takes_attributes_late")
+        sampler = type(getattr(self.tracer, "sampler", None))
+        self._sampler_is_anyones = not sampler.__module__.startswith("opentelemetry.sdk.trace.")
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
@@ -154,33 +156,54 @@ class Server:
             kind_of_span, parent = SpanKind.INTERNAL, current
         else:
             kind_of_span, parent = _SERVER, context_of_caller(scope, headers, current)
-        drops = self._drops
-        if drops is not None and drops(parent):
-            span = self.tracer.start_span(method, parent, kind_of_span)
-        else:
-            name, attributes = self._describe(app, scope, headers, method)
-            span = self.tracer.start_span(
-                name, parent, kind_of_span, attributes, start_time=started_ns
-            )
-            if self._names_first and span.is_recording():
-                # Samplers of others may keep none of them.
-                span.set_attributes(attributes)
+        span = self._start(app, scope, headers, method, parent, kind_of_span, started_ns)
         context = set_span_in_context(span, parent)
         if kind == "websocket":
             return WebSocket(self, app, scope, send, span, context)
         return Exchange(self, app, scope, send, headers, method, span, context, started_ns, started)
 
-    def _describe(
-        self, app: object, scope: Scope, headers: Headers, method: str
-    ) -> tuple[str, Attributes]:
-        """Return the name and the attributes that a span begins with."""
-        attributes = attributes_of(scope, headers, method)
+    def _start(  # noqa: PLR0913, PLR0917 - what a span begins with
+        self,
+        app: object,
+        scope: Scope,
+        headers: Headers,
+        method: str,
+        parent: Context,
+        kind: SpanKind,
+        started_ns: int,
+    ) -> Span:
+        tracer: Any = self.tracer
+        if self._is_lean and tracer.takes_attributes_late:
+            span: Span = tracer.start(span_name(method), parent, kind, None, None, started_ns)
+            if span.is_recording():
+                span.take_attributes(attributes_of(scope, headers, method))  # type: ignore[attr-defined] # of a lean span
+        else:
+            span = self._start_described(app, scope, headers, method, parent, kind, started_ns)
         if self._request_headers is not None and state.level < 1:
-            attributes.update(self._request_headers.read(scope["headers"]))
-        route = route_that_fits({**scope, "app": app}) if self._names_first else None
+            span.set_attributes(self._request_headers.read(scope["headers"]))
+        return span
+
+    def _start_described(  # noqa: PLR0913, PLR0917 - as `_start`
+        self,
+        app: object,
+        scope: Scope,
+        headers: Headers,
+        method: str,
+        parent: Context,
+        kind: SpanKind,
+        started_ns: int,
+    ) -> Span:
+        """Start a span for samplers and processors that look at what it begins with."""
+        attributes = attributes_of(scope, headers, method)
+        # Matching routes a second time is dear, and the standard samplers do not look at them.
+        route = route_that_fits({**scope, "app": app}) if self._sampler_is_anyones else None
         if route is not None:
             attributes["http.route"] = route
-        return span_name(method, route), attributes
+        name = span_name(method, route)
+        span = self.tracer.start_span(name, parent, kind, attributes, start_time=started_ns)
+        # Samplers may keep none of them.
+        span.set_attributes(attributes)
+        return span
 
 
 def first_of_each(scope: Scope) -> Headers:
@@ -191,12 +214,3 @@ def first_of_each(scope: Scope) -> Headers:
     except TypeError:  # any iterable will do for ASGI
         scope["headers"] = headers = list(headers)
         return dict(reversed(headers))
-
-
-def _sees_starts(tracer: Tracer) -> bool:
-    """Return whether somebody may decide by the name or route that a span begins with.
-
-    Matching routes a second time is dear. The standard samplers do not look at them.
-    """
-    sampler = getattr(tracer, "sampler", None)
-    return not type(sampler).__module__.startswith("opentelemetry.sdk.trace.sampling")

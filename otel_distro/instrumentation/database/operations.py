@@ -26,8 +26,17 @@ from opentelemetry.semconv.attributes.db_attributes import (
 )
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.semconv.attributes.server_attributes import SERVER_ADDRESS, SERVER_PORT
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+    set_span_in_context,
+)
 
+from otel_distro.governor import state
 from otel_distro.instrumentation.database import sql
 from otel_distro.instrumentation.database.instruments import Instruments
 from otel_distro.instrumentation.database.naming import NO_TABLE, OTHER, name_of
@@ -37,6 +46,7 @@ _Value = str | int
 _STATEMENTS: Final = 512  # remembered
 _READ: Final = 8192  # characters of a statement; with _STATEMENTS this bounds the memory
 _TABLES: Final = 500  # names in time series; more are <other>
+_cost: Final = state.point("database")
 # Instrumentation libraries look for it: utils.is_instrumentation_enabled.
 _SUPPRESSED: Final = "suppress_instrumentation"
 
@@ -97,13 +107,18 @@ class _Prepared:
 
 @dataclass(slots=True, weakref_slot=True)
 class Running:
-    """A statement on its way; `within` leads from its measurements to its span."""
+    """A statement on its way; `within` leads from its measurements to its span.
+
+    Attributes:
+        cost: Seconds that beginning it took, where it is one of those that are timed.
+    """
 
     span: Span
     prepared: _Prepared
     within: Context
     token: ContextToken[Context] | None = None
     start: float = 0.0
+    cost: float | None = None
 
 
 class _While:
@@ -143,17 +158,23 @@ class Operations:
         try:
             if not is_instrumentation_enabled():
                 return None
+            used = time.thread_time() if _cost.due() else None
             prepared = self._prepared(text if len(text) <= _READ else text[:_READ], where)
-            attributes = prepared.on_span
-            if batch > 1:
-                attributes = {**attributes, DB_OPERATION_BATCH_SIZE: batch}
             current = context.get_current()
-            span = self._tracer.start_span(
-                prepared.name, current, kind=SpanKind.CLIENT, attributes=attributes
-            )
-            running = Running(span, prepared, set_span_in_context(span, current))
+            if state.level < state.WITHOUT_DATABASE_SPANS:
+                attributes = prepared.on_span
+                if batch > 1:
+                    attributes = {**attributes, DB_OPERATION_BATCH_SIZE: batch}
+                span = self._tracer.start_span(
+                    prepared.name, current, kind=SpanKind.CLIENT, attributes=attributes
+                )
+                running = Running(span, prepared, set_span_in_context(span, current))
+            else:
+                running = Running(INVALID_SPAN, prepared, current)
             # Not with the span: should the end never come, later spans must not be its children.
             running.token = context.attach(Context({**current, _SUPPRESSED: _While(running)}))
+            if used is not None:
+                running.cost = time.thread_time() - used
             running.start = time.perf_counter()
         except Exception as error:  # noqa: BLE001 - the application's statement goes on
             notice("database begin", f"a statement has no span ({describe(error)}).")
@@ -166,9 +187,12 @@ class Operations:
             return
         try:
             elapsed = time.perf_counter() - running.start
+            used = None if running.cost is None else time.thread_time() - running.cost
             token, running.token = running.token, None
             context.detach(token)
             self._end(running, elapsed, error)
+            if used is not None:
+                _cost.took(time.thread_time() - used)
         except Exception as failure:  # noqa: BLE001 - same
             notice("database end", f"a statement is not measured ({describe(failure)}).")
 

@@ -145,6 +145,16 @@ class Span(trace.Span):
             dropped = put_all(mine, attributes, self._tracer.limits)
             self._dropped_attributes += dropped
 
+    def take_attributes(self, attributes: dict[str, AnyValue]) -> None:
+        """Make a dictionary the attributes of a span that has none yet, without a look at it.
+
+        Nobody else may have it, and all in it must be `str`, `int`, `bool` or `float`.
+        """
+        if len(attributes) <= self._tracer.room:
+            self._attributes = attributes
+        else:
+            self.set_attributes(attributes)
+
     def _add_event(self, event: EventBase) -> None:
         events: Any = self._events or vars(self).setdefault("_events", self._new_events())  # type: ignore[no-untyped-call]
         if self._end_time is None:

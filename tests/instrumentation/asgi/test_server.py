@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from opentelemetry import propagate, trace
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse
@@ -237,6 +238,19 @@ def test_traceparent_is_read_as_the_propagator_reads_it(header, goes_on):
     span = trace.get_current_span(found).get_span_context()
     assert span == trace.get_current_span(expected).get_span_context()
     assert span.is_valid is goes_on
+
+
+def test_a_propagator_that_raises_costs_the_parent_only(instrumented, call, monkeypatch, said):
+    class Raises(TraceContextTextMapPropagator):
+        def extract(self, *_arguments, **_more):
+            raise RuntimeError("no")
+
+    monkeypatch.setattr(propagate, "_HTTP_TEXT_FORMAT", Raises())
+    app = FastAPI()
+    app.get("/")(lambda: 1)
+    call(app, "/", headers={"traceparent": TRACEPARENT})
+    assert instrumented.server_span.parent is None
+    assert len(said()) == 1
 
 
 class Odd:
