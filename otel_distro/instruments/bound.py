@@ -4,8 +4,10 @@ Instruments of our meter provider have a `bind` of their own. Those of others, a
 placeholders until a provider is set, are called with the attributes each time.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
+from threading import local
 from typing import Any, Final, Protocol
 
 from opentelemetry.context import Context
@@ -52,6 +54,29 @@ def bind(instrument: Instrument, attributes: Attributes | None = None) -> Bound:
     """
     bound: Bound = (_own(instrument) or Unbound)(instrument, attributes)
     return bound
+
+
+class Tally(Protocol):
+    """A sum with attributes that its holder adds to without a call: `tally.value += 1`.
+
+    Several threads may, all at once. It has no exemplars.
+    """
+
+    value: int
+
+
+def tally(instrument: Instrument, attributes: Attributes | None = None) -> Tally:
+    """Return a sum that is added to a counter or an updowncounter when that is collected.
+
+    Args:
+        instrument: As `bind` takes it.
+        attributes: As of `bind`.
+    """
+    own = getattr(type(instrument), "tally", None)
+    if own is not None and _has_gil():
+        tally: Tally = own(instrument, attributes)
+        return tally
+    return AddedAtOnce(bind(instrument, attributes))
 
 
 def sampled() -> SpanContext | None:
@@ -105,3 +130,30 @@ class Unbound:
             bound = own(real, self._attributes)
             for method in _METHODS:
                 setattr(self, method, getattr(bound, method))
+
+
+class AddedAtOnce:
+    """A tally of an instrument that knows nothing of this."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+        self._total = 0
+        # What was read by the thread that writes next: others may have written meanwhile.
+        self._read = local()
+
+    @property
+    def value(self) -> int:
+        """All that was added."""
+        self._read.total = total = self._total
+        return total
+
+    @value.setter
+    def value(self, total: int) -> None:
+        self._bound.add(total - self._read.total)
+        self._total = total
+
+
+def _has_gil() -> bool:
+    # Without it `tally.value += 1` is not one step.
+    is_enabled: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
+    return is_enabled is None or is_enabled()

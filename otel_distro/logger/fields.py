@@ -49,14 +49,10 @@ _blocks: ContextVar[tuple[tuple["context", Fields], ...]] = ContextVar(
 )
 
 
-def current_fields() -> Fields:
-    """Return the fields of the running task or thread. Not to be changed."""
-    return _current.get()
-
-
-def replace_fields(fields: Fields) -> None:
-    """Make `fields` those of the running task or thread."""
-    _current.set(fields)
+# Returns the fields of the running task or thread, not to be changed; and makes others those. The
+# variable's own methods: each request calls them.
+current_fields: Final = _current.get
+replace_fields: Final = _current.set
 
 
 def merge(below: Fields, above: Fields) -> Fields:

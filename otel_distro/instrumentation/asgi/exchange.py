@@ -10,6 +10,7 @@ from opentelemetry.propagators.textmap import Setter
 from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 
 from otel_distro.governor import state
+from otel_distro.instrumentation.asgi.measurements import Series
 from otel_distro.instrumentation.asgi.messages import Headers, Message, Scope, Send
 from otel_distro.instrumentation.asgi.names import rename
 from otel_distro.instrumentation.asgi.routes import route_of
@@ -43,10 +44,10 @@ class Exchange:
     status: int | None = None
     is_over = False
     _length: int | None = None
-    _first_byte = 0.0
-    _last_byte = 0.0
+    # Since the request began, in seconds.
+    _first_byte: float | None = None
+    _last_byte: float | None = None
     _trailers = False
-    _is_stream = False
 
     def __init__(  # noqa: PLR0913, PLR0917 - what there is to know of a request
         self,
@@ -74,33 +75,42 @@ class Exchange:
         self._before = {**scope, "app": app}
         # Of a caller that calls this application while it handles one.
         self._elsewhere = sys.exc_info()[1]
-        self._active = active = server.measurements.active(method, scope)
-        for one in active:
-            one.add(1)
+        self._active = active = server.measurements.active(method, scope.get("scheme"))
+        active[0].value += 1
+        active[1].value += 1
 
     async def send(self, message: Message) -> None:
         """Send a message of the application's."""
         kind = message["type"]
-        if kind == "http.response.body":
-            more = message.get("more_body", False)
-            if more and self._length is None:
-                self._is_stream = True
-            await self._send(message)
-            if not more and not self._trailers:
-                self._complete()
-        elif kind == "http.response.start":
+        if kind == "http.response.start":
             try:
                 self._begin(message)
             except Exception as fault:  # noqa: BLE001 - the application goes on
                 say_fault("what a response says", fault)
             await self._send(message)
+            return
+        if kind == "http.response.body":
+            if message.get("more_body"):
+                if self._length is None and self._first_byte is None:
+                    self._first_byte = perf_counter() - self._started
+                await self._send(message)
+                return
+            is_last = not self._trailers
         else:
-            await self._send(message)
-            if kind == "http.response.trailers" and not message.get("more_trailers", False):
-                self._complete()
+            is_last = kind == "http.response.trailers" and not message.get("more_trailers")
+        await self._send(message)
+        if is_last:
+            self._last_byte = perf_counter() - self._started
+            # An exception may come after a server's error, and after what answers one.
+            status = self.status
+            if (
+                status is not None
+                and status < _SERVER_ERROR
+                and sys.exc_info()[1] is self._elsewhere
+            ):
+                self.end()
 
     def _begin(self, message: Message) -> None:
-        self._first_byte = perf_counter()
         self.status = message["status"]
         if message.get("trailers"):
             self._trailers = True
@@ -116,13 +126,6 @@ class Exchange:
         if propagator is not None:
             propagator.inject(message, set_span_in_context(self._span, Context()), setter=_setter)
 
-    def _complete(self) -> None:
-        self._last_byte = perf_counter()
-        status = self.status
-        if status is None or status >= _SERVER_ERROR or sys.exc_info()[1] is not self._elsewhere:
-            return
-        self.end()
-
     def fail(self, error: Exception) -> None:
         """Report what the application did not handle."""
         report_unhandled(error, self._server.meter_provider)
@@ -137,57 +140,72 @@ class Exchange:
             self._report(error)
         except Exception as fault:  # noqa: BLE001 - the application goes on
             say_fault("the report of a request", fault)
-        for one in self._active:
-            one.add(-1)
+        active = self._active
+        active[0].value -= 1
+        active[1].value -= 1
 
     def _report(self, error: Exception | None) -> None:
-        server = self._server
+        scope = self._scope
         span = self._span
         status = self.status
-        seconds = (self._last_byte or perf_counter()) - self._started
-        route = route_of(self._scope, self._before)
+        seconds = self._last_byte
+        if seconds is None:
+            seconds = perf_counter() - self._started
+        route = route_of(scope, self._before)
         error_type = None
         if status is not None and status >= _SERVER_ERROR:
             error_type = str(status)
         elif error is not None:
             error_type = type_name(error)
         if span.is_recording():
-            if error is not None:
-                record_on(span, error)
-            elif error_type is not None:
-                span.set_status(_FAILED)
-            self._describe(span, route, error_type)
+            self._describe(span, route, error_type, error)
             span.end(self._started_ns + int(seconds * _SECOND))
-        context = span.get_span_context()
-        server.measurements.answered(
-            self._method,
-            self._scope,
-            route,
-            status,
-            error_type,
-            seconds=seconds,
-            sizes=(self._request_size(), self._length),
-            exemplar=context if context.trace_flags & 1 else None,
-            in_latency=server.streams_in_latency or not self._is_stream or error_type is not None,
+        self._measure(
+            (
+                self._method,
+                scope.get("scheme"),
+                scope.get("http_version"),
+                route,
+                status,
+                error_type,
+            ),
+            seconds,
         )
 
-    def _describe(self, span: Span, route: str | None, error_type: str | None) -> None:
+    def _measure(self, series: Series, seconds: float) -> None:
+        span_context = self._span.get_span_context()
+        exemplar = span_context if span_context.trace_flags & 1 else None
+        server = self._server
+        answered = server.measurements.answered(series)
+        answered.requests.add(1, exemplar)
+        # Nobody has said how long a stream is to be. One that fails is no latency either, but the
+        # failures are counted there, too.
+        if self._first_byte is None or series[5] is not None or server.streams_in_latency:
+            answered.duration.record(seconds, exemplar)
+            answered.response_time.record(seconds * 1000, exemplar)
+        if self._length is not None:
+            answered.response_size.record(self._length, exemplar)
+        received = self._headers.get(b"content-length")
+        if received is not None and (received_size := size(received)) is not None:
+            answered.request_size.record(received_size, exemplar)
+
+    def _describe(
+        self, span: Span, route: str | None, error_type: str | None, error: Exception | None
+    ) -> None:
         """Add what is known only now."""
         if route is not None:
             rename(span, self._method, route)
             span.set_attribute("http.route", route)
         if self.status is not None:
             span.set_attribute("http.response.status_code", self.status)
+        if self._first_byte is not None:
+            span.set_attribute("blipee.http.response.time_to_first_byte", self._first_byte)
         if error_type is not None:
             span.set_attribute("error.type", error_type)
-        if self._is_stream:
-            span.set_attribute(
-                "blipee.http.response.time_to_first_byte", self._first_byte - self._started
-            )
-
-    def _request_size(self) -> int | None:
-        value = self._headers.get(b"content-length")
-        return None if value is None else size(value)
+            if error is None:
+                span.set_status(_FAILED)
+            else:
+                record_on(span, error)
 
 
 def size(value: bytes) -> int | None:

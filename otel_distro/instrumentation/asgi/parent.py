@@ -31,10 +31,10 @@ def context_of_caller(scope: Scope, headers: Headers, current: Context) -> Conte
         headers: The first of each name.
         current: The current context.
     """
+    value = headers.get(b"traceparent")
     propagator = get_global_textmap()
     if not _reads_w3c_only(propagator) or b"tracestate" in headers or b"baggage" in headers:
         return _extracted(propagator, scope, current)
-    value = headers.get(b"traceparent")
     if value is None:
         return current
     said = _traceparent(value)

@@ -14,6 +14,7 @@ from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import (
+    NonRecordingSpan,
     Span,
     SpanKind,
     TracerProvider,
@@ -73,8 +74,8 @@ class Server:
         self.streams_in_latency = streams_in_latency
         self._request_headers = CapturedHeaders.of_requests() or None
         self._excluded = ExcludedUrls(excluded_urls) if excluded_urls else None
-        # The tracers of our provider start a span without its attributes, if nobody looks at them.
-        self._is_lean = hasattr(self.tracer, "takes_attributes_late")
+        # Of our own provider: see `otel_distro.providers.tracing.Tracer`.
+        self._is_lean = hasattr(self.tracer, "bounds")
         sampler = type(getattr(self.tracer, "sampler", None))
         self._sampler_is_anyones = not sampler.__module__.startswith("opentelemetry.sdk.trace.")
 
@@ -156,34 +157,26 @@ class Server:
             kind_of_span, parent = SpanKind.INTERNAL, current
         else:
             kind_of_span, parent = _SERVER, context_of_caller(scope, headers, current)
-        span = self._start(app, scope, headers, method, parent, kind_of_span, started_ns)
+        tracer: Any = self.tracer
+        if self._is_lean and tracer.bounds is not None and not tracer.span_processor.watch:
+            # Nobody looks at the attributes that a span begins with.
+            span: Any = tracer.start(
+                span_name(method), parent, kind_of_span, None, None, started_ns
+            )
+            if type(span) is not NonRecordingSpan:
+                span.take_attributes(attributes_of(scope, headers, method))
+        else:
+            span = self._start_described(
+                app, scope, headers, method, parent, kind_of_span, started_ns
+            )
+        if self._request_headers is not None and state.level < 1:
+            span.set_attributes(self._request_headers.read(scope["headers"]))
         context = set_span_in_context(span, parent)
         if kind == "websocket":
             return WebSocket(self, app, scope, send, span, context)
         return Exchange(self, app, scope, send, headers, method, span, context, started_ns, started)
 
-    def _start(  # noqa: PLR0913, PLR0917 - what a span begins with
-        self,
-        app: object,
-        scope: Scope,
-        headers: Headers,
-        method: str,
-        parent: Context,
-        kind: SpanKind,
-        started_ns: int,
-    ) -> Span:
-        tracer: Any = self.tracer
-        if self._is_lean and tracer.takes_attributes_late:
-            span: Span = tracer.start(span_name(method), parent, kind, None, None, started_ns)
-            if span.is_recording():
-                span.take_attributes(attributes_of(scope, headers, method))  # type: ignore[attr-defined] # of a lean span
-        else:
-            span = self._start_described(app, scope, headers, method, parent, kind, started_ns)
-        if self._request_headers is not None and state.level < 1:
-            span.set_attributes(self._request_headers.read(scope["headers"]))
-        return span
-
-    def _start_described(  # noqa: PLR0913, PLR0917 - as `_start`
+    def _start_described(  # noqa: PLR0913, PLR0917 - what a span begins with
         self,
         app: object,
         scope: Scope,

@@ -115,6 +115,35 @@ class GaugeCell(Cell):
     record = set = add
 
 
+class Tally:
+    """A sum that its holder adds to; what `tally` returns.
+
+    `tally.value += 1` is one step: CPython changes threads, and calls signal handlers, where a
+    function is called or returns and where a loop begins anew.
+
+    Attributes:
+        value: All that was added.
+    """
+
+    __slots__ = ("_cell", "_taken", "value")
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self._taken = 0
+        self.value = 0
+
+    def settle(self) -> None:
+        """Have what was added since the last time pending."""
+        value = self.value
+        added, self._taken = value - self._taken, value
+        if added:
+            self._cell.add(added)
+
+    def forget(self) -> None:
+        """Leave what was added to another process."""
+        self._taken = self.value
+
+
 class Always:
     """A cell whose values are candidates for exemplars also where there is no sampled span."""
 

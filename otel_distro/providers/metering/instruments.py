@@ -17,10 +17,10 @@ from opentelemetry.sdk.metrics import (
 )
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_span
 
-from otel_distro.instruments.bound import Attributes, Bound, Unbound, context_of
+from otel_distro.instruments.bound import AddedAtOnce, Attributes, Bound, Unbound, context_of
 from otel_distro.notices import describe, notice
 from otel_distro.providers.metering import aggregating
-from otel_distro.providers.metering.cells import MAX_PENDING, Always, Cell, GaugeCell, taken
+from otel_distro.providers.metering.cells import MAX_PENDING, Always, Cell, GaugeCell, Tally, taken
 from otel_distro.providers.metering.consumer import Consumer
 
 # As many as the specification's limit of attribute sets. Beyond it the SDK's ordinary way counts
@@ -191,17 +191,45 @@ class _Measuring:
             notice(f"measurement {name}", f"a measurement of {name} was lost ({describe(error)}).")
 
 
-class Counter(_Measuring, metrics.Counter):
-    """Adds up what is not negative."""
+class _Adding(_Measuring):
+    """What the two that add up share."""
 
     _method = "add"
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 - as above
+        self._tallies: dict[Cell, Tally] = {}
+        super().__init__(*arguments)
+
+    def tally(self, attributes: Attributes | None = None) -> Any:  # noqa: ANN401 - a `bound.Tally`
+        """Return a sum that is added to at any time; see `otel_distro.instruments.bound`."""
+        cell = self._new_cell(attributes)
+        if cell is None:
+            return AddedAtOnce(self.bind(attributes))
+        cell.add(0)  # there from now on
+        return self._tallies.setdefault(cell, Tally(cell))
+
+    def put(self, storages: Iterable[Any]) -> None:
+        """Put all that is pending into the storages of readers."""
+        for tally in list(self._tallies.values()):
+            tally.settle()
+        super().put(storages)
+
+    def leave_to_parent(self) -> None:
+        """Forget what is pending in a forked child: its parent counts it."""
+        for tally in self._tallies.values():
+            tally.forget()
+        super().leave_to_parent()
+
+
+class Counter(_Adding, metrics.Counter):
+    """Adds up what is not negative."""
+
     add = _Measuring.measure
 
 
-class UpDownCounter(_Measuring, metrics.UpDownCounter):
+class UpDownCounter(_Adding, metrics.UpDownCounter):
     """Adds up."""
 
-    _method = "add"
     _negative = True
     add = _Measuring.measure
 
