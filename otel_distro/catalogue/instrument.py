@@ -2,9 +2,8 @@
 
 import math
 import re
-from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Origin = Literal["seed", "semconv", "application"]
 
@@ -35,8 +34,7 @@ class Kind(Enum):
         return self in {Kind.GAUGE, Kind.OBSERVABLE_GAUGE}
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """An attribute that an instrument's measurements carry.
 
     Attributes:
@@ -48,8 +46,7 @@ class Attribute:
     values: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instrument:
+class Instrument(NamedTuple):
     """One instrument: everything that names a metric is derived from these entries.
 
     Attributes:

@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from otel_distro.catalogue import CATALOGUE, Instrument, prom_name, series
@@ -107,4 +106,10 @@ def _cells(entry: Instrument) -> list[str]:
 
 
 def _as_json(entry: Instrument) -> dict[str, object]:
-    return {**asdict(entry), "kind": entry.kind.value, "prometheus": list(series(entry))}
+    attributes = [attribute._asdict() for attribute in entry.attributes]
+    return {
+        **entry._asdict(),
+        "kind": entry.kind.value,
+        "attributes": attributes,
+        "prometheus": list(series(entry)),
+    }

@@ -1,14 +1,12 @@
 """How records are gathered before they are sent."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 # The specification's size of a batch: so many are sent without waiting for more.
 _ENOUGH: Final = 512
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batching:
+class Batching(NamedTuple):
     """How the records of one signal are queued and sent together.
 
     Source: https://opentelemetry.io/docs/specs/otel/trace/sdk/#batching-processor; the sizes are

@@ -1,15 +1,16 @@
 """Where one signal is sent, and how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 Protocol = Literal["http/protobuf", "grpc"]
 Compression = Literal["none", "gzip", "deflate"]
 
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+
+class Endpoint(NamedTuple):
     """One OTLP endpoint.
 
     Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/
@@ -28,10 +29,14 @@ class Endpoint:
 
     url: str
     protocol: Protocol
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    headers: Mapping[str, str] = _NONE
     timeout_s: float = 10.0
     compression: Compression = "none"
     insecure: bool | None = None
     certificate: str | None = None
     client_key: str | None = None
     client_certificate: str | None = None
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={value!r}" for name, value in self._asdict().items() if name != "headers")
+        return f"Endpoint({', '.join(shown)})"

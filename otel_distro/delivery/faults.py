@@ -14,7 +14,7 @@ _FLAPPING_S: Final = 60.0
 _ATTEMPTS: Final = 2
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class _Fault:
     began: float
     quiet: bool

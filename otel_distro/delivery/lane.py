@@ -21,7 +21,7 @@ _MEMORY: Final = 8_000_000
 _MEMORY_ONLY: Final = 16_000_000
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False, repr=False, slots=True)
 class Load:
     """A chunk in memory.
 

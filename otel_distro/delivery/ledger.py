@@ -2,9 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Account:
     """What became of the records of one signal.
 
@@ -31,8 +32,7 @@ class Account:
             self.dropped[reason] += count
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
+class Balance(NamedTuple):
     """An account at one moment, with what is still on its way.
 
     Attributes:

@@ -1,9 +1,8 @@
 """How a pipeline delivers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from otel_distro.delivery.batching import Batching
 from otel_distro.delivery.endpoint import Endpoint
@@ -15,8 +14,7 @@ Temporality = Literal["cumulative", "delta", "lowmemory"]
 HistogramAggregation = Literal["explicit_bucket_histogram", "base2_exponential_bucket_histogram"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpoolSettings:
+class SpoolSettings(NamedTuple):
     """Where the spool is, and how much may be there.
 
     Attributes:
@@ -34,8 +32,7 @@ class SpoolSettings:
     fsync: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliverySettings:
+class DeliverySettings(NamedTuple):
     """How a pipeline delivers.
 
     Attributes:

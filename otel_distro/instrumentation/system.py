@@ -6,8 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakSet
 
 import psutil
@@ -25,8 +24,7 @@ _LOOP_INTERVAL_S: Final = 0.5
 Values = Iterable[tuple[float, Attributes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One look at the process. Memory in bytes, times in seconds, use of processors from 0 to 1."""
 
     at: float

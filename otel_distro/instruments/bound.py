@@ -5,7 +5,7 @@ placeholders until a provider is set, are called with the attributes each time.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from threading import local
 from typing import Any, Final, Protocol
@@ -28,6 +28,10 @@ _Take = Callable[..., None]
 _METHODS: Final = frozenset({"add", "record", "set"})
 
 
+# A value, when it was measured in ns since 1970, and the context of its sampled span.
+Example = tuple[float, int, SpanContext]
+
+
 class Bound(Protocol):
     """An instrument with attributes. Each method is there as the instrument's own is.
 
@@ -44,6 +48,9 @@ class Bound(Protocol):
     def set(self, value: float, span_context: SpanContext | None = None) -> None:
         """Set a gauge."""
 
+    def record_all(self, values: Sequence[float], examples: Sequence[Example] = ()) -> None:
+        """Add values to a histogram: of good numbers only, some of them as examples, too."""
+
 
 def bind(instrument: Instrument, attributes: Attributes | None = None) -> Bound:
     """Return the instrument with these attributes, to be kept and used again.
@@ -54,6 +61,28 @@ def bind(instrument: Instrument, attributes: Attributes | None = None) -> Bound:
     """
     bound: Bound = (_own(instrument) or Unbound)(instrument, attributes)
     return bound
+
+
+class Source(Protocol):
+    """Something that keeps measurements back to record them together."""
+
+    def settle(self) -> None:
+        """Record what is kept back. Called by any thread, before a collection."""
+
+    def forget(self) -> None:
+        """Forget what is kept back: this is a forked child, and its parent records it."""
+
+
+def settle_before_collections(instrument: Instrument, source: Source) -> bool:
+    """Have a source settle before each collection of an instrument, as long as it lives.
+
+    Returns False where the instrument's provider does not do that: it must keep nothing back.
+    """
+    own = getattr(type(instrument), "settle_before_collections", None)
+    if own is None:
+        return False
+    own(instrument, source)
+    return True
 
 
 class Tally(Protocol):
@@ -109,6 +138,12 @@ class Unbound:
         self.add: _Take = partial(self._call, "add")
         self.record: _Take = partial(self._call, "record")
         self.set: _Take = partial(self._call, "set")
+
+    def record_all(self, values: Sequence[float], examples: Sequence[Example] = ()) -> None:
+        """Record one after the other."""
+        contexts = {value: span_context for value, _, span_context in examples}
+        for value in values:
+            self.record(value, contexts.get(value))
 
     def _call(self, method: str, value: float, span_context: SpanContext | None = None) -> None:
         try:

@@ -1,7 +1,7 @@
 """Instruments by name, with what was last said to each: the catalogue's, and those made up."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from otel_distro.catalogue import CATALOGUE, Instrument, Kind, buckets, series
@@ -168,7 +168,7 @@ class Names:
             description="",
         )
         if entry.kind is Kind.HISTOGRAM:
-            entry = replace(entry, buckets=_BUCKETS.get(entry.unit, _DECADES))
+            entry = entry._replace(buckets=_BUCKETS.get(entry.unit, _DECADES))
         problem = entry.problem()
         if problem is not None:
             raise Refused(f"it {problem.removeprefix(name).strip()}, at most 255 characters")

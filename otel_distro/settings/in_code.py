@@ -1,7 +1,6 @@
 """Checks what `otel_distro.configure()` was given, by the rules of the environment."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import cast, get_args
 
@@ -43,8 +42,7 @@ def checked(said: InCode) -> tuple[InCode, list[str]]:
 
     text = parsing.free_text
     kind = partial(parsing.choice, of=get_args(ServiceKind))
-    usable = replace(
-        said,
+    usable = said._replace(
         service_name=check("service_name", text, said.service_name),
         service_version=check("service_version", text, said.service_version),
         service_kind=cast("ServiceKind | None", check("service_kind", kind, said.service_kind)),

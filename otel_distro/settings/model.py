@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 from otel_distro.delivery import (
     Batching,
@@ -19,27 +19,32 @@ InstrumentationSource = Literal["blipee", "upstream"]
 MetricNames = Literal["both", "seed", "semconv"]
 LogFormat = Literal["pretty", "json", "off"]
 
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
 # The probes of orchestrators and load balancers: once a second from everywhere, of interest to
 # nobody. Matched against the whole URL, hence the anchors.
 _PROBE = r"/(health|healthz|livez|readyz)(/(live|ready|startup))?/?(\?.*)?$"
 DEFAULT_HEALTH_URLS: Final[tuple[str, ...]] = (rf"^https?://[^/]+(/api(/v[0-9]+)?)?{_PROBE}",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InCode:
+class InCode(NamedTuple):
     """What `otel_distro.configure()` was given. It wins over the environment."""
 
     service_name: str | None = None
     service_version: str | None = None
     service_kind: ServiceKind | None = None
     environment: str | None = None
-    resource_attributes: Mapping[str, str] = field(default_factory=dict[str, str])
+    resource_attributes: Mapping[str, str] = _NONE
     endpoint: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    headers: Mapping[str, str] = _NONE
+
+    def __repr__(self) -> str:
+        """Show all but the headers: they may hold secrets."""
+        shown = (f"{name}={value!r}" for name, value in self._asdict().items() if name != "headers")
+        return f"InCode({', '.join(shown)})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(NamedTuple):
     """Who emits.
 
     Attributes:
@@ -57,11 +62,10 @@ class Service:
     version: str = "1.0.0"
     environment: str = "development"
     kind: ServiceKind | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict[str, str])
+    attributes: Mapping[str, str] = _NONE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spooling:
+class Spooling(NamedTuple):
     """Where telemetry waits that cannot be delivered.
 
     Attributes:
@@ -81,8 +85,7 @@ class Spooling:
     fsync: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Export:
+class Export(NamedTuple):
     """Where the records of one signal go.
 
     Attributes:
@@ -94,8 +97,7 @@ class Export:
     endpoint: Endpoint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
+class Sampling(NamedTuple):
     """Which traces are recorded.
 
     Attributes:
@@ -107,8 +109,7 @@ class Sampling:
     argument: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogCapture:
+class LogCapture(NamedTuple):
     """What of the standard `logging` is exported.
 
     Attributes:
@@ -120,8 +121,7 @@ class LogCapture:
     code_attributes: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogOutput:
+class LogOutput(NamedTuple):
     """How the logger prints, where the application has no handlers.
 
     Attributes:
@@ -138,8 +138,7 @@ class LogOutput:
     colors: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything that can be set.
 
     Attributes:
@@ -150,13 +149,9 @@ class Settings:
             defaults put in.
     """
 
-    disabled: bool = False
-    config_file: str | None = None
     service: Service
     exports: Mapping[Signal, Export]
     batches: Mapping[Signal, Batching]
-    spooling: Spooling = Spooling()
-    shutdown_timeout_ms: int = 3000
     cpu_budget: float
     sampling: Sampling
     id_generator: str
@@ -165,15 +160,19 @@ class Settings:
     metric_names: MetricNames
     metric_interval_ms: int
     metric_timeout_ms: int
-    metric_temporality: Temporality = "cumulative"
-    metric_histograms: HistogramAggregation = "explicit_bucket_histogram"
     log_capture: LogCapture
-    log_output: LogOutput = LogOutput()
     excluded_urls: tuple[str, ...]
     disabled_instrumentations: tuple[str, ...]
     instrumentation: InstrumentationSource
+    disabled: bool = False
+    config_file: str | None = None
+    spooling: Spooling = Spooling()
+    shutdown_timeout_ms: int = 3000
+    metric_temporality: Temporality = "cumulative"
+    metric_histograms: HistogramAggregation = "explicit_bucket_histogram"
+    log_output: LogOutput = LogOutput()
     problems: tuple[str, ...] = ()
-    corrections: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    corrections: Mapping[str, str | None] = MappingProxyType({})
 
     def correct_environment(self) -> None:
         """Apply `corrections` to this process and, through it, to its children.

@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -228,5 +227,7 @@ def free_text(text: str) -> str:
 
 
 def _meant(text: str, options: list[str]) -> str:
+    from difflib import get_close_matches
+
     close = get_close_matches(text.lower(), options, n=1)
     return f" (did you mean {close[0]}?)" if close else ""

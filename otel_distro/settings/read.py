@@ -4,7 +4,6 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Final, cast, get_args
 
@@ -79,14 +78,13 @@ def read_settings(
     if reader.get(names.SDK_DISABLED, parsing.boolean, default=False):
         # Nothing else is read: a disabled SDK leaves nothing behind, not even complaints. But
         # what the logger prints is the application's output and not the SDK's.
-        return replace(_read(Reader({}), said), disabled=True, log_output=_log_output(reader, said))
+        return _read(Reader({}), said)._replace(disabled=True, log_output=_log_output(reader, said))
     settings = _read(reader, said)
     _check_what_others_read(reader)
     _check_our_names(reader)
     refused = dict(reader.corrections)
     refused.pop(names.APP_VERSION, None)  # the application's own, which it may read itself
-    return replace(
-        settings,
+    return settings._replace(
         problems=(*refused_in_code, *reader.problems),
         corrections=refused | _our_defaults(reader, settings),
     )

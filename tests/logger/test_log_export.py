@@ -185,10 +185,8 @@ def test_a_record_of_ours_is_one_like_any_other_for_the_applications_handlers(ex
 
 
 def test_the_caller_is_exported_where_asked_for(exported):
-    import dataclasses
-
     bridge = exported._bridge
-    bridge._capture = dataclasses.replace(bridge._capture, code_attributes=True)
+    bridge._capture = bridge._capture._replace(code_attributes=True)
     api_logger.info("x")
     get_logger("y").warning("x")
     for record in exported.records:

@@ -8,7 +8,6 @@ The `id` of a record counts from 0 for each signal. Metrics are one cumulative c
 whose last point says how many were.
 """
 
-import dataclasses
 import json
 import logging
 import re
@@ -168,7 +167,7 @@ def run(plan: Plan) -> None:
         "longest_s": longest,
         "grown_mib": most_resident_mib() - before_mib,
         "balance": {
-            signal: dataclasses.asdict(one) | {"difference": one.difference}
+            signal: one._asdict() | {"difference": one.difference}
             for signal, one in balance.items()
         },
     }

@@ -24,10 +24,11 @@ _LOOKED_UP: Final = (str, int, bool, float)
 # Before a text of so many bytes in a `KeyValue`: tags and lengths of the `AnyValue` and of the
 # text in it. Texts are what keys of many values have most.
 _SHORT: Final = 512
+_VALUE: Final = tag(2, LENGTH)
+_TEXT: Final = tag(1, LENGTH)
 _BEFORE_TEXT: Final = tuple(
-    tag(2, LENGTH) + varint(len(before) + size) + before
-    for size in range(_SHORT)
-    for before in [tag(1, LENGTH) + varint(size)]
+    _VALUE + varint(len(_TEXT) + len(length) + size) + _TEXT + length
+    for size, length in enumerate(map(varint, range(_SHORT)))
 )
 
 

@@ -1,15 +1,14 @@
 """Encoded records that can be joined into one request without decoding them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 from otel_distro.delivery.encoding.wire import length_delimited
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """Records of one signal and one resource, as OTLP protobuf.
 
     The three signals' messages have the same shape: a request holds `Resource*` messages (field
@@ -29,7 +28,7 @@ class Chunk:
 
     resource: bytes
     scopes: bytes
-    count: int
+    count: int  # type: ignore[assignment]  # a method of tuples
     errors: bool = False
 
     @property

@@ -4,8 +4,7 @@ Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentele
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from otel_distro.delivery.encoding.fields import text, uint32
 from otel_distro.delivery.encoding.grouping import MAX_BYTES, Encoded, Grouping
@@ -41,8 +40,7 @@ def encode_metrics(data: "MetricsData", max_bytes: int = MAX_BYTES) -> Encoded:
     return grouping.encoded()
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(NamedTuple):
     """How one kind of data is written.
 
     Attributes:

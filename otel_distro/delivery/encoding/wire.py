@@ -29,7 +29,10 @@ def _long_varint(number: int) -> bytes:
 
 # Most numbers are lengths: of values, of attributes, of spans.
 _SHORT: Final = 2048
-_SHORT_VARINTS: Final = tuple(map(_long_varint, range(_SHORT)))
+_SHORT_VARINTS: Final = (
+    *(bytes((number,)) for number in range(1 << 7)),
+    *(bytes((number & 0x7F | 0x80, number >> 7)) for number in range(1 << 7, _SHORT)),
+)
 
 
 def varint(number: int) -> bytes:

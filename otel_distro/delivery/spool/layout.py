@@ -11,8 +11,7 @@ changes. The bytes are OTLP protobuf as it is sent, so that replaying decodes no
 
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_distro.delivery.encoding import Chunk
 from otel_distro.delivery.signal import SIGNALS, Signal
@@ -36,8 +35,7 @@ class UnreadableSegmentError(Exception):
     """The file is none of ours, or of a version that we do not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a chunk is in a segment, and what is known of it without reading it.
 
     Attributes:
@@ -51,7 +49,7 @@ class Place:
 
     offset: int
     size: int
-    count: int
+    count: int  # type: ignore[assignment]  # a method of tuples
     errors: bool
     state: int
     age_s: float

@@ -24,7 +24,7 @@ _MAKING: Final = ".making-"
 _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class ProcessFolder:
     """The segments of one process, locked by us.
 

@@ -3,8 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_distro.delivery.encoding import Chunk
 from otel_distro.delivery.ledger import Account
@@ -19,17 +18,15 @@ from otel_distro.delivery.spool.segment import Segment
 _CARRIED: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """Where a chunk is on disk."""
 
     segment: Segment
     offset: int
-    count: int
+    count: int  # type: ignore[assignment]  # a method of tuples
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(NamedTuple):
     """A chunk that was read back.
 
     Attributes:

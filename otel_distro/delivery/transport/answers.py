@@ -3,9 +3,8 @@
 import math
 import re
 import time
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from otel_distro.delivery.signal import Signal
@@ -33,8 +32,7 @@ _TOO_LARGE: Final = re.compile(
 _ALL_TAKEN: Final = frozenset({b"", b"\x0a\x00", b"{}", b'{"partialSuccess":{}}'})
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What one needs to know of the request to explain its answer.
 
     Attributes:

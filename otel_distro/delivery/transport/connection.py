@@ -6,10 +6,9 @@ import socket
 import ssl
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_distro.delivery.transport.proxies import Proxy
 
@@ -36,8 +35,7 @@ class Deadline:
         return left
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """Where a connection goes: directly, or through a proxy. `tls` is None for plain text."""
 
     host: str
@@ -46,8 +44,7 @@ class Route:
     proxy: Proxy | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A response. The body is cut off where it is too long, or ended before its time."""
 
     status: int

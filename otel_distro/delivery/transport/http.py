@@ -4,8 +4,7 @@ import os
 import time
 import zlib
 from base64 import b64encode
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from otel_distro.delivery.endpoint import Endpoint
@@ -34,8 +33,7 @@ _OURS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(NamedTuple):
     """All that requests to one endpoint have in common."""
 
     route: "Route"

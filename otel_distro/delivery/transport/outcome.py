@@ -1,11 +1,9 @@
 """What came of one request."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The other side has it.
 
     Attributes:
@@ -17,8 +15,7 @@ class Accepted:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unavailable:
+class Unavailable(NamedTuple):
     """To be tried again.
 
     Attributes:
@@ -35,8 +32,7 @@ class Unavailable:
     perhaps_received: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """Not to be tried again.
 
     Attributes:
@@ -48,8 +44,7 @@ class Refused:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class TooLarge:
+class TooLarge(NamedTuple):
     """To be tried again in smaller parts."""
 
     cause: str

@@ -2,20 +2,22 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from otel_distro.delivery.transport.headers import Mistake
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """An HTTP proxy. `authorization` is the header's value."""
+class Proxy(NamedTuple):
+    """An HTTP proxy. `authorization` is the header's value: a secret, kept out of `repr`."""
 
     host: str
     port: int
-    authorization: str | None = field(default=None, repr=False)
+    authorization: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Proxy(host={self.host!r}, port={self.port!r})"
 
 
 def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> Proxy | None:

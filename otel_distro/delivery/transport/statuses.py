@@ -1,7 +1,6 @@
 """What a gRPC status means for the request, by the OTLP specification."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_distro.delivery.signal import Signal
 from otel_distro.delivery.transport import diagnosis
@@ -28,8 +27,7 @@ _HINTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """How a call ended. `status` is an encoded `google.rpc.Status`, if there was one."""
 
     code: str

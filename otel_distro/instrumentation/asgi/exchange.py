@@ -174,20 +174,22 @@ class Exchange:
 
     def _measure(self, series: Series, seconds: float) -> None:
         span_context = self._span.get_span_context()
-        exemplar = span_context if span_context.trace_flags & 1 else None
+        received = self._headers.get(b"content-length")
+        row = (
+            seconds,
+            self._length,
+            None if received is None else size(received),
+            self._started_ns,
+            span_context if span_context.trace_flags & 1 else None,
+        )
         server = self._server
         answered = server.measurements.answered(series)
-        answered.requests.add(1, exemplar)
         # Nobody has said how long a stream is to be. One that fails is no latency either, but the
         # failures are counted there, too.
         if self._first_byte is None or series[5] is not None or server.streams_in_latency:
-            answered.duration.record(seconds, exemplar)
-            answered.response_time.record(seconds * 1000, exemplar)
-        if self._length is not None:
-            answered.response_size.record(self._length, exemplar)
-        received = self._headers.get(b"content-length")
-        if received is not None and (received_size := size(received)) is not None:
-            answered.request_size.record(received_size, exemplar)
+            answered.add(row)
+        else:
+            answered.add_stream(row)
 
     def _describe(
         self, span: Span, route: str | None, error_type: str | None, error: Exception | None

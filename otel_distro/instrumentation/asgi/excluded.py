@@ -1,9 +1,13 @@
 """URLs that are not reported, such as those of probes."""
 
 import re
+from typing import Final
 
-from otel_distro.instrumentation.asgi.messages import MAX_KEPT, Scope
+from otel_distro.instrumentation.asgi.messages import Scope
 from otel_distro.instrumentation.asgi.routes import root_path_of
+
+# A pattern that begins so says nothing of scheme and host.
+_ANY_HOST: Final = "^https?://[^/]+"
 
 
 class ExcludedUrls:
@@ -14,8 +18,12 @@ class ExcludedUrls:
     """
 
     def __init__(self, patterns: str) -> None:
-        self._search = re.compile("|".join(one.strip() for one in patterns.split(","))).search
-        self._known: dict[tuple[bytes | None, str], bool] = {}
+        each = [one.strip() for one in patterns.split(",")]
+        # Paths alone are looked at where that will do: to put an URL together takes longer.
+        self._only_paths = all(one.startswith(_ANY_HOST) for one in each)
+        if self._only_paths:
+            each = [f"^(?:{one.removeprefix(_ANY_HOST)})" for one in each]
+        self._search = re.compile("|".join(each)).search
 
     def has(self, app: object, scope: Scope, host: bytes | None) -> bool:
         """Return whether one of the patterns is found.
@@ -25,24 +33,8 @@ class ExcludedUrls:
             scope: Of the request.
             host: Its header of that name.
         """
-        # All that differs between requests to one application.
-        key = host, scope["path"]
-        found = self._known.get(key)
-        if found is None:
-            found = self._find(app, scope, host)
-            if len(self._known) >= MAX_KEPT:
-                self._known.clear()
-            self._known[key] = found
-        return found
-
-    def _find(self, app: object, scope: Scope, host: bytes | None) -> bool:
-        if host is not None:
-            named = host.decode("latin-1")
-        else:
-            address, port = scope.get("server") or ("0.0.0.0", 80)  # noqa: S104 - as upstream
-            named = address if port in {80, None} else f"{address}:{port}"
-        before = f"{scope.get('scheme') or 'http'}://{named}"
         path: str = scope["path"]
+        before = "" if self._only_paths else _before_path(scope, host)
         if self._search(before + path):
             return True
         # A probe's path may be seen without the proxy's part of it.
@@ -52,3 +44,12 @@ class ExcludedUrls:
             and path.startswith(root_path)
             and self._search(before + path[len(root_path) :])
         )
+
+
+def _before_path(scope: Scope, host: bytes | None) -> str:
+    if host is not None:
+        named = host.decode("latin-1")
+    else:
+        address, port = scope.get("server") or ("0.0.0.0", 80)  # noqa: S104 - as upstream
+        named = address if port in {80, None} else f"{address}:{port}"
+    return f"{scope.get('scheme') or 'http'}://{named}"

@@ -4,36 +4,129 @@ Each combination of attributes is bound to its instruments once; a request then 
 numbers only.
 """
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeVar
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import SpanContext
 from opentelemetry.util.types import AttributeValue
 
 from otel_distro.instrumentation.asgi.messages import MAX_KEPT
 from otel_distro.instruments import recorder
 from otel_distro.instruments.api import UNMATCHED
-from otel_distro.instruments.bound import Bound, Tally, bind, tally
+from otel_distro.instruments.bound import (
+    Bound,
+    Example,
+    Tally,
+    bind,
+    settle_before_collections,
+    tally,
+)
 from otel_distro.instruments.outcomes import STATUSES
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 _DEFAULT_SCHEME: Final = "http"
+_SECOND: Final = 1_000_000_000
+_TOGETHER: Final = 128
+# For exemplars, of those that are recorded together.
+_EXAMPLES: Final = 16
 
 
 # Method, scheme, version, route, status and error.type: what tells one series from another.
 Series = tuple[str, str | None, str | None, str | None, int | None, str | None]
 
 
-class Answered(NamedTuple):
-    """What a request is recorded with: histograms in seconds, milliseconds and bytes."""
+# Of one request: seconds, bytes of the response and of the request where they are known, when it
+# began in ns since 1970, and the context of its span if that is sampled.
+Row = tuple[float, int | None, int | None, int, SpanContext | None]
 
-    duration: Bound
-    response_time: Bound
-    requests: Bound
-    request_size: Bound
-    response_size: Bound
+
+class Answered:
+    """What the requests of a series are recorded with, many together.
+
+    Args:
+        requests: Counts them.
+        duration: In seconds.
+        response_time: The same in milliseconds.
+        response_size: In bytes.
+        request_size: In bytes.
+
+    Attributes:
+        most: How many are recorded together.
+    """
+
+    def __init__(
+        self,
+        requests: Bound,
+        duration: Bound,
+        response_time: Bound,
+        response_size: Bound,
+        request_size: Bound,
+    ) -> None:
+        self._requests = requests
+        self._duration = duration
+        self._response_time = response_time
+        self._sizes = ((1, response_size), (2, request_size))
+        self.most = 1
+        # The first is there at once: sums count from it.
+        self._room = 1
+        self._settling = threading.Lock()
+        self._rows: list[Row] = []
+
+    def add(self, row: Row) -> None:
+        """Record a request."""
+        rows = self._rows
+        rows.append(row)
+        if len(rows) >= self._room:
+            self.settle()
+
+    def add_stream(self, row: Row) -> None:
+        """Record a request that was answered by a stream: all of it but its latency."""
+        self._requests.add(1, row[4])
+        self._record_sizes([row])
+
+    def settle(self) -> None:
+        """Record what is kept back, unless another thread does."""
+        if not self._settling.acquire(blocking=False):
+            return
+        try:
+            rows = self._rows[:]
+            if not rows:
+                return
+            del self._rows[: len(rows)]
+            self._room = self.most
+            self._requests.add(len(rows), rows[-1][4])
+            seconds = [row[0] for row in rows]
+            self._duration.record_all(seconds, _examples(seconds, rows))
+            milliseconds = [one * 1000 for one in seconds]
+            self._response_time.record_all(milliseconds, _examples(milliseconds, rows))
+            self._record_sizes(rows)
+        finally:
+            self._settling.release()
+
+    def forget(self) -> None:
+        """Forget what is kept back: this is a forked child, and its parent records it."""
+        self._settling = threading.Lock()
+        self._rows.clear()
+
+    def _record_sizes(self, rows: Sequence[Row]) -> None:
+        for column, histogram in self._sizes:
+            known = [row for row in rows if row[column] is not None]
+            if known:
+                sizes: list[Any] = [row[column] for row in known]
+                histogram.record_all(sizes, _examples(sizes, known))
+
+
+def _examples(values: Sequence[float], rows: Sequence[Row]) -> list[Example]:
+    """Return some of the values, of the last rows, with when they were measured and where."""
+    return [
+        (value, row[3] + int(row[0] * _SECOND), row[4])
+        for value, row in zip(values[-_EXAMPLES:], rows[-_EXAMPLES:], strict=True)
+        if row[4] is not None
+    ]
 
 
 class Measurements:
@@ -88,13 +181,16 @@ class Measurements:
             sibling.add(0)
         # Without a status the application has raised, or given up, before it answered.
         outcome = "success" if error_type is None and status is not None else "error"
+        duration = recorder.histogram("http.server.request.duration", self._provider)
         answered = Answered(
-            self._histogram("http.server.request.duration", conventional),
-            self._histogram("api.response_time", {**ours, "status": outcome}),
             of_status[outcome],
-            self._histogram("http.server.request.body.size", conventional),
+            bind(duration, conventional),
+            self._histogram("api.response_time", {**ours, "status": outcome}),
             self._histogram("http.server.response.body.size", conventional),
+            self._histogram("http.server.request.body.size", conventional),
         )
+        if settle_before_collections(duration, answered):
+            answered.most = _TOGETHER
         _keep(self._answered, series, answered)
         return answered
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextvars import Token as ContextToken
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakSet, ref
 
 from opentelemetry import context
@@ -54,7 +54,7 @@ _SUPPRESSED: Final = "suppress_instrumentation"
 reported_above: Final[WeakSet[object]] = WeakSet()
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Target:
     """Where statements go. Compared by identity: get it from `target()`."""
 
@@ -94,8 +94,7 @@ def pool_name(driver: str, where: Target) -> str:
     return f"{driver}://{host}{port}/{where.namespace or ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(NamedTuple):
     """All that is the same whenever a statement runs."""
 
     name: str
@@ -105,7 +104,7 @@ class _Prepared:
     error: Mapping[str, _Value]
 
 
-@dataclass(slots=True, weakref_slot=True)
+@dataclass(eq=False, repr=False, slots=True, weakref_slot=True)
 class Running:
     """A statement on its way; `within` leads from its measurements to its span.
 

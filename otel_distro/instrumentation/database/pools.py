@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_distro.instruments.recorder import Attributes
 
@@ -15,8 +14,7 @@ POOL_NAME: Final = "db.client.connection.pool.name"
 STATE: Final = "db.client.connection.state"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A pool at one moment.
 
     Attributes:

@@ -8,10 +8,9 @@ of asyncpg write, and takes half a second to import. Both are slower.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 MASK: Final = "?"
 
@@ -28,8 +27,7 @@ class Token(Enum):
     SYMBOL = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Syntax:
+class Syntax(NamedTuple):
     """How a database quotes.
 
     Attributes:

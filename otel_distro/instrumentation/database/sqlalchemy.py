@@ -153,7 +153,7 @@ def _report_here(dbapi_connection: Any, connection: Any) -> None:
         reported_above.add(connection.driver_connection)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class _State:
     """What we know about a pool; `taken` are those of its connections that are in use."""
 

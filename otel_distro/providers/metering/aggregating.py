@@ -21,9 +21,8 @@ from opentelemetry.sdk.metrics._internal import measurement as measurements
 from opentelemetry.sdk.metrics._internal import view as viewing
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
-from otel_distro.instruments.bound import context_of
+from otel_distro.instruments.bound import Example, context_of
 from otel_distro.notices import describe, notice
-from otel_distro.providers.metering.cells import Candidate
 
 # ruff: noqa: SLF001, ANN401 - the SDK's private parts, which have no types
 
@@ -47,7 +46,7 @@ def put(  # noqa: PLR0913, PLR0917 - what there is to measurements
     attributes: Mapping[str, Any],
     key: Any,
     values: Sequence[float],
-    candidates: list[Candidate],
+    candidates: list[Example],
 ) -> None:
     """Put values of one attribute set into the aggregations of all readers. Never raises.
 
@@ -76,7 +75,7 @@ def _put_in_stream(
     attributes: Mapping[str, Any],
     key: Any,
     values: Sequence[float],
-    candidates: list[Candidate],
+    candidates: list[Example],
 ) -> None:
     if type(match._aggregation) is aggregations._DropAggregation:
         return
@@ -132,7 +131,7 @@ _IN_BULK: Final[dict[type, _Put]] = {
 }
 
 
-def _offer(aggregation: Any, attributes: Mapping[str, Any], candidates: list[Candidate]) -> None:
+def _offer(aggregation: Any, attributes: Mapping[str, Any], candidates: list[Example]) -> None:
     reservoir = aggregation._reservoir
     if type(aggregation) is aggregations._ExponentialBucketHistogramAggregation:
         candidates = [one for one in candidates if one[0]]  # the SDK has no exemplars of zero

@@ -5,20 +5,23 @@ is no lock.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import time_ns
 from typing import Any, Final, Protocol
 
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
+
+from otel_distro.instruments.bound import Example
 
 # What is pending before it goes into the SDK's aggregations. The first value of an attribute set
 # goes at once: a sum counts from there.
 MAX_PENDING: Final = 512
 MAX_CANDIDATES: Final = 128
 
-_LARGEST: Final = sys.float_info.max
+# Of several values at once.
+MAX_EXAMPLES: Final = 16
 
-Candidate = tuple[float, int, SpanContext]  # for an exemplar; ns since 1970
+_LARGEST: Final = sys.float_info.max
 
 
 class Owner(Protocol):
@@ -58,7 +61,7 @@ class Cell:
         self.attributes = attributes
         self.key = key
         self.pending: list[Any] = []
-        self.candidates: list[Candidate] | None = [] if exemplars else None
+        self.candidates: list[Example] | None = [] if exemplars else None
         self.room = 1
 
     def add(self, value: float, span_context: SpanContext | None = None) -> None:
@@ -84,7 +87,15 @@ class Cell:
 
     record = set = add
 
-    def take_candidates(self) -> list[Candidate]:
+    def record_all(self, values: Sequence[float], examples: Sequence[Example] = ()) -> None:
+        """Measure several; see `otel_distro.instruments.bound`."""
+        self.pending.extend(values)
+        if self.candidates is not None:
+            self.candidates.extend(examples[-MAX_EXAMPLES:])
+        if len(self.pending) >= self.room:
+            self._owner.settle(self)
+
+    def take_candidates(self) -> list[Example]:
         """Remove and return the candidates. For one thread at a time, as `taken`."""
         return taken(self.candidates) if self.candidates else []
 
@@ -157,6 +168,10 @@ class Always:
         self._cell.add(value, span_context or INVALID_SPAN_CONTEXT)
 
     record = set = add
+
+    def record_all(self, values: Sequence[float], examples: Sequence[Example] = ()) -> None:
+        """Measure several; see `otel_distro.instruments.bound`."""
+        self._cell.record_all(values, examples)
 
 
 def taken(pending: list[Any]) -> list[Any]:

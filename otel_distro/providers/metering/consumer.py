@@ -11,6 +11,9 @@ from opentelemetry.sdk.metrics._internal.measurement_consumer import (
     SynchronousMeasurementConsumer,
 )
 
+from otel_distro.instruments.bound import Source
+from otel_distro.notices import describe, notice
+
 # A collection goes on without what another thread is putting in for longer than this.
 _PATIENCE_S: Final = 2.0
 
@@ -37,6 +40,7 @@ class Consumer(SynchronousMeasurementConsumer):
     def __init__(self, sdk_config: Any, metric_readers: Iterable[Any]) -> None:  # noqa: ANN401 - the SDK's
         super().__init__(sdk_config, ())
         self._instruments: list[Pending] = []
+        self._sources: weakref.WeakSet[Source] = weakref.WeakSet()
         self._renew_lock()
         for reader in metric_readers:
             self.add_metric_reader(reader)
@@ -47,6 +51,10 @@ class Consumer(SynchronousMeasurementConsumer):
     def add_instrument(self, instrument: Pending) -> None:
         """Put in what is pending in that instrument, too, from now on."""
         self._instruments.append(instrument)
+
+    def add_source(self, source: Source) -> None:
+        """Have it settle before each collection from now on, as long as it lives."""
+        self._sources.add(source)
 
     def add_metric_reader(self, metric_reader: Any) -> None:  # noqa: ANN401 - the SDK's
         """Add a reader, for measurements from now on."""
@@ -68,6 +76,11 @@ class Consumer(SynchronousMeasurementConsumer):
 
     def put_all(self) -> None:
         """Put in what is pending in all instruments."""
+        for source in list(self._sources):
+            try:
+                source.settle()
+            except Exception as error:  # noqa: BLE001 - the others go on
+                notice("settling", f"measurements were lost ({describe(error)}).")
         putting = self._putting
         # A signal handler may collect in the middle of what its own thread does.
         if self._putter != threading.get_ident() and putting.acquire(timeout=_PATIENCE_S):
@@ -94,5 +107,7 @@ class Consumer(SynchronousMeasurementConsumer):
 
     def _forked(self) -> None:
         self._renew_lock()
+        for source in list(self._sources):
+            source.forget()
         for instrument in self._instruments:
             instrument.leave_to_parent()

@@ -17,7 +17,14 @@ from opentelemetry.sdk.metrics import (
 )
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_span
 
-from otel_distro.instruments.bound import AddedAtOnce, Attributes, Bound, Unbound, context_of
+from otel_distro.instruments.bound import (
+    AddedAtOnce,
+    Attributes,
+    Bound,
+    Source,
+    Unbound,
+    context_of,
+)
 from otel_distro.notices import describe, notice
 from otel_distro.providers.metering import aggregating
 from otel_distro.providers.metering.cells import MAX_PENDING, Always, Cell, GaugeCell, Tally, taken
@@ -88,6 +95,10 @@ class _Measuring:
         if cell is None:
             return Unbound(self, aggregating.cleaned(attributes))
         return Always(cell) if self._exemplify is _any_span else cell
+
+    def settle_before_collections(self, source: Source) -> None:
+        """Have a source settle first; see `otel_distro.instruments.bound`."""
+        self._consumer.add_source(source)
 
     def put(self, storages: Iterable[Any]) -> None:
         """Put all that is pending into the storages of readers."""
