@@ -60,6 +60,10 @@ def instrument(point: EntryPoint, settings: Settings, *, skip_dep_check: bool = 
         return
     activate = partial(_activate, point, settings, ours=ours, skip_dep_check=skip_dep_check)
     modules = modules_of(point.name)
+    if point.name == "logging" and not settings.log_correlation:
+        # The export is our bridge's, so there is nothing for it to do. Who imports it, to have it
+        # do more, is to find it active, or all that is logged would be exported twice.
+        modules = (point.module,)
     if modules:
         upon_import(modules, activate, needed=point.module)
     else:

@@ -151,6 +151,8 @@ def _read(reader: Reader, said: InCode) -> Settings:
         cpu_budget=read_cpu_budget(reader),
         log_capture=_log_capture(reader),
         log_output=_log_output(reader, said),
+        # As upstream reads it itself.
+        log_correlation=(reader.text(names.LOG_CORRELATION) or "").lower() == "true",
         excluded_urls=_excluded(reader),
         disabled_instrumentations=reader.get(
             names.DISABLED_INSTRUMENTATIONS, parsing.listed, _NO_NAMES

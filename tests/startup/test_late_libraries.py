@@ -98,7 +98,9 @@ def test_it_reports_as_if_it_had_been_there_from_the_start(before, start, instru
 def stranger(tmp_path):
     """Installs a library, and an instrumentor of it under the name of a known one."""
 
-    def stranger(does="print('instrumented', library.READY)", requires="", imports="library"):
+    def stranger(
+        does="print('instrumented', library.READY)", requires="", imports="library", name="redis"
+    ):
         (tmp_path / "redis.py").write_text("print('imports')\nREADY = True\n")
         (tmp_path / "redis_instrumentor.py").write_text(
             f"import {imports.replace('library', 'redis as library', 1)}\n"
@@ -116,7 +118,7 @@ def stranger(tmp_path):
             + (f'Requires-Dist: {requires}; extra == "instruments"\n' if requires else "")
         )
         (info / "entry_points.txt").write_text(
-            "[opentelemetry_instrumentor]\nredis = redis_instrumentor:Instrumentor\n"
+            f"[opentelemetry_instrumentor]\n{name} = redis_instrumentor:Instrumentor\n"
         )
         return str(tmp_path)
 
@@ -126,6 +128,31 @@ def stranger(tmp_path):
 @WAYS
 def test_what_is_never_imported_is_never_instrumented(start, instrumented, stranger):
     assert run(start, instrumented=instrumented, PYTHONPATH=stranger()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("correlation", "imports", "active"),
+    [
+        ("", "", False),
+        ("false", "import redis", False),
+        ("", "import redis_instrumentor", True),
+        ("true", "", True),
+        ("True", "import redis_instrumentor", True),
+    ],
+)
+def test_that_of_logging_is_active_where_it_has_something_to_do_or_somebody_has_it(
+    correlation, imports, active, stranger
+):
+    lines, said = run(
+        imports,
+        instrumented=True,
+        PYTHONPATH=stranger(name="logging"),
+        OTEL_PYTHON_LOG_CORRELATION=correlation,
+    )
+    assert ([line for line in lines if line != "imports"], said) == (
+        ["instrumented True"] * active,
+        [],
+    )
 
 
 @WAYS

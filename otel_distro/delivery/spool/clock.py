@@ -18,7 +18,7 @@ def boot_id() -> bytes:
     global _boot_id  # noqa: PLW0603 - it does not change while we run
     if _boot_id is None:
         try:
-            text = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")
+            text = Path("/proc/sys/kernel/random/boot_id").read_bytes().decode("ascii")
             _boot_id = bytes.fromhex(text.strip().replace("-", ""))
         except (OSError, ValueError):
             _boot_id = b""

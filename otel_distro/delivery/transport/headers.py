@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib import metadata
 from typing import Final
+
+from otel_distro.version import __version__
 
 DISTRIBUTION: Final = "blipee-otel-distro"
 
@@ -25,8 +26,7 @@ def user_agent() -> str:
 
     Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/#user-agent
     """
-    ours, sdk = _version(DISTRIBUTION), _version("opentelemetry-sdk")
-    return f"{DISTRIBUTION}/{ours} OTel-OTLP-Exporter-Python/{sdk}"
+    return f"{DISTRIBUTION}/{__version__} OTel-OTLP-Exporter-Python/{_version_of_sdk()}"
 
 
 def checked(headers: Mapping[str, str], encoding: str) -> dict[str, str]:
@@ -80,8 +80,10 @@ def _encodes(value: str, encoding: str) -> bool:
     return True
 
 
-def _version(package: str) -> str:
+def _version_of_sdk() -> str:
+    # Not from its metadata, which is read whole: the parts of OpenTelemetry do the same.
     try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
+        from opentelemetry.sdk.version import __version__ as version
+    except ImportError:
         return "unknown"
+    return version

@@ -37,13 +37,11 @@ class ExcludedUrls:
         before = "" if self._only_paths else _before_path(scope, host)
         if self._search(before + path):
             return True
+        if not (scope.get("root_path") or getattr(app, "root_path", None)):
+            return False
         # A probe's path may be seen without the proxy's part of it.
         root_path = root_path_of(app, scope)
-        return bool(
-            root_path
-            and path.startswith(root_path)
-            and self._search(before + path[len(root_path) :])
-        )
+        return path.startswith(root_path) and bool(self._search(before + path[len(root_path) :]))
 
 
 def _before_path(scope: Scope, host: bytes | None) -> str:

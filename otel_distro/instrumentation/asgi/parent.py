@@ -33,7 +33,10 @@ def context_of_caller(scope: Scope, headers: Headers, current: Context) -> Conte
     """
     value = headers.get(b"traceparent")
     propagator = get_global_textmap()
-    if not _reads_w3c_only(propagator) or b"tracestate" in headers or b"baggage" in headers:
+    known, reads_w3c_only = _seen[0]
+    if known is not propagator:
+        reads_w3c_only = _look_at(propagator)
+    if not reads_w3c_only or b"tracestate" in headers or b"baggage" in headers:
         return _extracted(propagator, scope, current)
     if value is None:
         return current
@@ -58,18 +61,17 @@ def _extracted(propagator: TextMapPropagator, scope: Scope, current: Context) ->
 _seen: list[tuple[TextMapPropagator | None, bool]] = [(None, False)]
 
 
-def _reads_w3c_only(propagator: TextMapPropagator) -> bool:
-    seen, found = _seen[0]
-    if seen is not propagator:
-        parts = (
-            getattr(propagator, "_propagators", ())
-            if isinstance(propagator, CompositePropagator)
-            else (propagator,)
-        )
-        found = any(type(one) is TraceContextTextMapPropagator for one in parts) and all(
-            isinstance(one, TraceContextTextMapPropagator | W3CBaggagePropagator) for one in parts
-        )
-        _seen[0] = propagator, found
+def _look_at(propagator: TextMapPropagator) -> bool:
+    """Return whether a propagator reads the headers of W3C only, and trace context among them."""
+    parts = (
+        getattr(propagator, "_propagators", ())
+        if isinstance(propagator, CompositePropagator)
+        else (propagator,)
+    )
+    found = any(type(one) is TraceContextTextMapPropagator for one in parts) and all(
+        isinstance(one, TraceContextTextMapPropagator | W3CBaggagePropagator) for one in parts
+    )
+    _seen[0] = propagator, found
     return found
 
 

@@ -74,6 +74,7 @@ class Server:
         self.streams_in_latency = streams_in_latency
         self._request_headers = CapturedHeaders.of_requests() or None
         self._excluded = ExcludedUrls(excluded_urls) if excluded_urls else None
+        self._is_new = True
         # Of our own provider: see `otel_distro.providers.tracing.Tracer`.
         self._is_lean = hasattr(self.tracer, "bounds")
         sampler = type(getattr(self.tracer, "sampler", None))
@@ -89,7 +90,7 @@ class Server:
             streams_in_latency=bool(options.get("streams_in_latency")),
         )
 
-    def reporting(self, answer: Answer[A], *, silence: str | None = None) -> Answer[A]:
+    def reporting(self, answer: Answer[A], *, silence: str = SEEN) -> Answer[A]:
         """Return a function that has a request answered, and reports it.
 
         Args:
@@ -103,10 +104,14 @@ class Server:
                 await answer(app, scope, receive, send)
                 return
             scope[SEEN] = True
-            if silence is not None:
-                scope.setdefault(silence, None)
+            scope.setdefault(silence, None)
             used = thread_time() if _cost.due() else None
             try:
+                if used is not None or self._is_new:
+                    # A loop that answers its first request is one to watch. Others that come
+                    # later are found by and by.
+                    self._is_new = False
+                    watch_event_loop(self.meter_provider)
                 exchange = open_exchange(app, scope, send)
             except Exception as fault:  # noqa: BLE001 - the application goes on
                 say_fault("the report of a request", fault)
@@ -119,7 +124,6 @@ class Server:
             fields = current_fields()
             token = attach(exchange.context)
             if used is not None:
-                watch_event_loop(self.meter_provider)
                 used = thread_time() - used
             try:
                 await answer(app, scope, receive, exchange.send)
