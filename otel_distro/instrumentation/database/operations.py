@@ -33,6 +33,7 @@ from opentelemetry.trace import (
     Status,
     StatusCode,
     Tracer,
+    get_current_span,
     set_span_in_context,
 )
 
@@ -40,6 +41,7 @@ from otel_distro.governor import state
 from otel_distro.instrumentation.database import sql
 from otel_distro.instrumentation.database.instruments import Instruments
 from otel_distro.instrumentation.database.naming import NO_TABLE, OTHER, name_of
+from otel_distro.instruments.bound import Bound, bind
 from otel_distro.notices import describe, notice
 
 _Value = str | int
@@ -100,8 +102,11 @@ class _Prepared(NamedTuple):
     name: str
     on_span: Mapping[str, _Value]
     on_metric: Mapping[str, _Value]
-    success: Mapping[str, _Value]
     error: Mapping[str, _Value]
+    # Of one that succeeds: its seconds, its milliseconds, and the count.
+    operation_s: Bound
+    query_ms: Bound
+    queries: Bound
 
 
 @dataclass(eq=False, repr=False, slots=True, weakref_slot=True)
@@ -197,20 +202,26 @@ class Operations:
 
     def _end(self, running: Running, elapsed: float, error: BaseException | None) -> None:
         span, prepared, within = running.span, running.prepared, running.within
-        on_metric, tags = prepared.on_metric, prepared.success
-        if error is not None:
-            kind, code = error_of(error)
-            on_metric, tags = {**on_metric, ERROR_TYPE: kind}, prepared.error
-            span.set_attribute(ERROR_TYPE, kind)
-            if code is not None:
-                span.set_attribute(DB_RESPONSE_STATUS_CODE, code)
-            # Not the message: databases quote rows in it.
-            span.set_status(Status(StatusCode.ERROR, kind))
+        if error is None:
+            span.end()
+            # The statement's own span, or the one that it is in where statements have none.
+            span_context = get_current_span(within).get_span_context()
+            exemplar = span_context if span_context.trace_flags.sampled else None
+            prepared.operation_s.record(elapsed, exemplar)
+            prepared.query_ms.record(elapsed * 1000, exemplar)
+            prepared.queries.add(1, exemplar)
+            return
+        kind, code = error_of(error)
+        span.set_attribute(ERROR_TYPE, kind)
+        if code is not None:
+            span.set_attribute(DB_RESPONSE_STATUS_CODE, code)
+        # Not the message: databases quote rows in it.
+        span.set_status(Status(StatusCode.ERROR, kind))
         span.end()
         instruments = self._instruments
-        instruments.operation_s.record(elapsed, on_metric, within)
-        instruments.query_ms.record(elapsed * 1000, tags, within)
-        instruments.queries.add(1, tags, within)
+        instruments.operation_s.record(elapsed, {**prepared.on_metric, ERROR_TYPE: kind}, within)
+        instruments.query_ms.record(elapsed * 1000, prepared.error, within)
+        instruments.queries.add(1, prepared.error, within)
 
     def _prepare(self, text: str, where: Target) -> _Prepared:
         syntax = sql.syntax_of(where.system)
@@ -240,7 +251,15 @@ class Operations:
         success, error = {**tags, "status": "success"}, {**tags, "status": "error"}
         for both in (success, error):
             self._instruments.queries.add(0, both)
-        return _Prepared(summary or where.system, on_span, on_metric, success, error)
+        return _Prepared(
+            summary or where.system,
+            on_span,
+            on_metric,
+            error,
+            bind(self._instruments.operation_s, on_metric),
+            bind(self._instruments.query_ms, success),
+            bind(self._instruments.queries, success),
+        )
 
     def _bounded(self, table: str) -> str:
         table = table.encode("utf-8", "replace").decode()
