@@ -116,7 +116,10 @@ def _left_to_upstream(library: str, settings: Settings) -> bool:
 def _options(name: str, settings: Settings, *, ours: bool) -> dict[str, Any]:
     match name:
         case "fastapi" | "starlette" if ours:
-            return {"excluded_urls": ",".join(settings.excluded_urls)}
+            return {
+                "excluded_urls": ",".join(settings.excluded_urls),
+                "streams_in_latency": settings.streams_in_latency,
+            }
         case "fastapi":
             return {
                 "excluded_urls": ",".join(settings.excluded_urls),

@@ -143,6 +143,7 @@ class Settings(NamedTuple):
 
     Attributes:
         cpu_budget: Percent of a processor that telemetry may take; 0 for whatever it takes.
+        streams_in_latency: Whether answers sent in parts count in the histograms of latency.
         log_correlation: Whether upstream is to put trace ids into the lines of `logging`.
         problems: One line for each value that was refused: which, why, what to write.
         corrections: What the environment must hold for the parts that read it themselves (the
@@ -173,6 +174,7 @@ class Settings(NamedTuple):
     metric_histograms: HistogramAggregation = "explicit_bucket_histogram"
     log_output: LogOutput = LogOutput()
     log_correlation: bool = False
+    streams_in_latency: bool = False
     problems: tuple[str, ...] = ()
     corrections: Mapping[str, str | None] = MappingProxyType({})
 

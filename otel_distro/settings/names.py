@@ -105,6 +105,7 @@ SPOOL_WINDOW: Final = "BLIPEE_OTEL_SPOOL_WINDOW"
 SPOOL_FSYNC: Final = "BLIPEE_OTEL_SPOOL_FSYNC"
 SHUTDOWN_TIMEOUT: Final = "BLIPEE_OTEL_SHUTDOWN_TIMEOUT"
 CPU_BUDGET: Final = "BLIPEE_OTEL_CPU_BUDGET"
+STREAMS_IN_LATENCY: Final = "BLIPEE_OTEL_STREAMS_IN_LATENCY"
 OURS: Final = (
     SERVICE_KIND,
     ENVIRONMENT,
@@ -121,6 +122,7 @@ OURS: Final = (
     SPOOL_FSYNC,
     SHUTDOWN_TIMEOUT,
     CPU_BUDGET,
+    STREAMS_IN_LATENCY,
 )
 # Everybody's: where a program keeps what it needs later (https://specifications.freedesktop.org/basedir-spec/).
 STATE_HOME: Final = "XDG_STATE_HOME"

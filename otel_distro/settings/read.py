@@ -149,6 +149,7 @@ def _read(reader: Reader, said: InCode) -> Settings:
             SHUTDOWN_TIMEOUT_MS,
         ),
         cpu_budget=read_cpu_budget(reader),
+        streams_in_latency=reader.get(names.STREAMS_IN_LATENCY, parsing.boolean, default=False),
         log_capture=_log_capture(reader),
         log_output=_log_output(reader, said),
         # As upstream reads it itself.

@@ -95,6 +95,7 @@ READ: Final[dict[str, Callable[[Settings], Any]]] = {
     names.APP_VERSION: lambda s: s.service.version,
     names.INSTRUMENTATION: lambda s: s.instrumentation,
     names.CPU_BUDGET: lambda s: s.cpu_budget,
+    names.STREAMS_IN_LATENCY: lambda s: s.streams_in_latency,
     **{name: _exporters(signal) for signal, name in names.EXPORTERS.items()},
     **{
         f"{prefix}_{part}": _batch(signal, part)
@@ -258,6 +259,7 @@ BAD: Final = (
     bad("BLIPEE_OTEL_CPU_BUDGET", "3 %", 5, "from 0 to 100", "using 5"),
     bad("BLIPEE_OTEL_CPU_BUDGET", "-1", 5, "from 0 to 100"),
     bad("BLIPEE_OTEL_CPU_BUDGET", "nan", 5, "from 0 to 100"),
+    bad("BLIPEE_OTEL_STREAMS_IN_LATENCY", "perhaps", False, "true", "false"),
     bad("BLIPEE_OTEL_CPU_BUDGET", "101", 5, "from 0 to 100"),
     bad("BLIPEE_OTEL_SERVICE_KINDS", "api", None, "not a setting"),
     bad("BLIPEE_OTEL_ENDPOINT", "http://collector", None, "one of BLIPEE_OTEL_SERVICE_KIND"),

@@ -58,6 +58,7 @@ GOOD = (
     ("BLIPEE_OTEL_CPU_BUDGET", "100", 100),
     ("BLIPEE_OTEL_CPU_BUDGET", "Off", 0),
     ("BLIPEE_OTEL_CPU_BUDGET", "0", 0),
+    ("BLIPEE_OTEL_STREAMS_IN_LATENCY", "true", True),
     ("APP_VERSION", "2.1.0\n", "2.1.0"),
 )
 
@@ -105,6 +106,7 @@ DEFAULTS = {
     "BLIPEE_OTEL_ENVIRONMENT": "development",
     "BLIPEE_OTEL_INSTRUMENTATION": "blipee",
     "BLIPEE_OTEL_CPU_BUDGET": 5,
+    "BLIPEE_OTEL_STREAMS_IN_LATENCY": False,
     "APP_VERSION": "1.0.0",
 }
 
