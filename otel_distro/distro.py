@@ -1,5 +1,6 @@
 """The entry points that `opentelemetry-instrument` loads."""
 
+import gc
 import os
 from importlib.metadata import EntryPoint
 from typing import Any, Final
@@ -47,6 +48,9 @@ class BlipeeConfigurator:
 
             instrument_all(telemetry.settings)
             _nothing_is_left_to_load.begin()
+            # The application has nothing yet. What is there stays until the end, and each full
+            # collection, several at the exit among them, would look through all of it again.
+            gc.freeze()
 
 
 class _NothingLeftToLoad:

@@ -1,7 +1,7 @@
 """What a process imports, and scans, before the application begins."""
 
 import pytest
-from support.instrumented import run_python
+from support.instrumented import NO_EXPORT, run_python
 
 # Without what an interpreter, the SDK or upstream's loader has anyway.
 NOT_AT_START = (
@@ -97,3 +97,25 @@ sys.path.append({str(tmp_path)!r})
 print([point.value for point in {look}])
 """
     assert printed(code) == ["[]", "['late:Late']"]
+
+
+@pytest.mark.parametrize(
+    ("instrumented", "code"),
+    [(True, ""), (False, "import otel_distro; otel_distro.configure()")],
+    ids=["by the command", "in code"],
+)
+def test_what_is_there_before_the_application_and_that_alone_is_frozen(instrumented, code):
+    done = run_python(
+        f"""{code}
+import gc, weakref
+class Cycle:
+    def __init__(self):
+        self.itself = self
+cycle = weakref.ref(Cycle())
+gc.collect()
+print(gc.get_freeze_count() > 0, cycle())
+""",
+        instrumented=instrumented,
+        **NO_EXPORT,
+    )
+    assert done.stdout == f"{instrumented} None\n", done.stderr
