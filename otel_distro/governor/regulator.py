@@ -1,8 +1,7 @@
 """Decides how much is left out: a pure function of time and of what telemetry has cost."""
 
 import math
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from otel_distro.governor.state import EVERYTHING, METRICS_ONLY
 
@@ -14,8 +13,7 @@ _CALM: Final = 0.6
 _DOUBT: Final = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Pace(NamedTuple):
     """How quickly it decides, in seconds.
 
     Attributes:
