@@ -8,7 +8,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from otel_distro.instrumentation.asgi.server import Server
 from otel_distro.instrumentation.patches import Patches
-from otel_distro.instrumentation.starlette import trace_background_tasks
+from otel_distro.instrumentation.starlette import leave_background_tasks, trace_background_tasks
 
 # Where FastAPI's own telemetry looks whether a request has some, and then adds none.
 _NATIVE: Final = "fastapi.telemetry"
@@ -28,7 +28,8 @@ class FastAPIInstrumentor(BaseInstrumentor):
         report = Server.of(kwargs).reporting(FastAPI.__call__, silence=_NATIVE)
         self._patches = Patches()
         self._patches.replace(FastAPI, "__call__", report)
-        trace_background_tasks(self._patches, kwargs.get("tracer_provider"))
+        trace_background_tasks(self, kwargs.get("tracer_provider"))
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         self._patches.undo()
+        leave_background_tasks(self)

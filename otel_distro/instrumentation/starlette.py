@@ -1,7 +1,7 @@
 """Starlette: one span and one measurement of each request, and one span of each background task."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.trace import TracerProvider, get_tracer
@@ -27,17 +27,29 @@ class StarletteInstrumentor(BaseInstrumentor):
         report = Server.of(kwargs).reporting(Starlette.__call__)
         self._patches = Patches()
         self._patches.replace(Starlette, "__call__", report)
-        trace_background_tasks(self._patches, kwargs.get("tracer_provider"))
+        trace_background_tasks(self, kwargs.get("tracer_provider"))
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         self._patches.undo()
+        leave_background_tasks(self)
 
 
-def trace_background_tasks(patches: Patches, provider: TracerProvider | None) -> None:
-    """Have each background task be a span of its request's trace. Where they are, do nothing."""
-    original = BackgroundTask.__call__
-    if original.__module__ == __name__:
+_tasks: Final = Patches()
+# The instrumentors that want them traced.
+_holders: Final[list[object]] = []
+
+
+def trace_background_tasks(holder: object, provider: TracerProvider | None) -> None:
+    """Have each background task be a span of its request's trace, as long as anybody wants that.
+
+    Args:
+        holder: Who wants it. They are traced once, by the provider of who came first.
+        provider: Of the tracer.
+    """
+    _holders.append(holder)
+    if len(_holders) > 1:
         return
+    original = BackgroundTask.__call__
 
     async def __call__(task: BackgroundTask) -> None:  # noqa: N807 - what it replaces
         name = getattr(task.func, "__name__", type(task.func).__name__)
@@ -45,4 +57,12 @@ def trace_background_tasks(patches: Patches, provider: TracerProvider | None) ->
         with tracer.start_as_current_span(f"BackgroundTask {name}"):
             await original(task)
 
-    patches.replace(BackgroundTask, "__call__", __call__)
+    _tasks.replace(BackgroundTask, "__call__", __call__)
+
+
+def leave_background_tasks(holder: object) -> None:
+    """Want it no more."""
+    if holder in _holders:
+        _holders.remove(holder)
+    if not _holders:
+        _tasks.undo()

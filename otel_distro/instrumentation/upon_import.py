@@ -71,6 +71,8 @@ class _Loader(Loader):
         self._loader = loader
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - what it is asked for
+        if name == "_loader":  # not yet set: while it is copied, for one
+            raise AttributeError(name)
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:

@@ -74,7 +74,7 @@ class Source(Protocol):
 
 
 def settle_before_collections(instrument: Instrument, source: Source) -> bool:
-    """Have a source settle before each collection of an instrument, as long as it lives.
+    """Have a source settle before each collection of an instrument, from now on.
 
     Returns False where the instrument's provider does not do that: it must keep nothing back.
     """

@@ -15,7 +15,7 @@ from opentelemetry.util.http import (
 from opentelemetry.util.types import AttributeValue
 
 from otel_distro.governor import state
-from otel_distro.instrumentation.asgi.messages import MAX_KEPT, Headers, Scope
+from otel_distro.instrumentation.asgi.messages import MAX_BYTES, MAX_KEPT, Headers, Scope
 from otel_distro.instrumentation.asgi.names import OTHER_METHOD
 
 Attributes = dict[str, AttributeValue]
@@ -103,12 +103,13 @@ def _add_common(key: tuple[object, ...], scope: Scope, headers: Headers, method:
         attributes["server.address"] = server[0]
         if server[1] is not None:  # of a Unix socket
             attributes["server.port"] = server[1]
-    if state.level < 1:
+    if key[0] == 0:
         _add_details(attributes, scope, headers)
-    if len(_common) >= MAX_KEPT:
-        _common.clear()
-    with suppress(TypeError):  # as above
-        _common[key] = attributes.copy()
+    if len(headers.get(b"host", b"")) + len(headers.get(b"user-agent", b"")) <= MAX_BYTES:
+        if len(_common) >= MAX_KEPT:
+            _common.clear()
+        with suppress(TypeError):  # as above
+            _common[key] = attributes.copy()
     return attributes
 
 

@@ -16,7 +16,7 @@ from opentelemetry.util.http import (
     normalise_response_header_name,
 )
 
-from otel_distro.instrumentation.asgi.messages import MAX_KEPT
+from otel_distro.instrumentation.asgi.messages import MAX_BYTES, MAX_KEPT
 from otel_distro.notices import notice
 
 _REDACTED = "[REDACTED]"
@@ -71,9 +71,10 @@ class CapturedHeaders:
         wanted = self._wanted is not None and self._wanted.fullmatch(text)
         hidden = self._sanitized is not None and self._sanitized.search(text)
         found = (self._attribute(text) if wanted else None, bool(hidden))
-        if len(self._known) >= MAX_KEPT:
-            self._known.clear()
-        self._known[name] = found
+        if len(name) <= MAX_BYTES:
+            if len(self._known) >= MAX_KEPT:
+                self._known.clear()
+            self._known[name] = found
         return found
 
 

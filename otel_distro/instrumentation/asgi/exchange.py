@@ -1,7 +1,7 @@
 """A request and its response, from the first byte to the last."""
 
 import sys
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
@@ -39,10 +39,12 @@ class Exchange:
         context: With the span in it.
         status: Of the response; None before it has begun.
         is_over: Whether the request has been reported.
+        cost: What reporting has taken so far, in seconds of the thread, where that is looked at.
     """
 
     status: int | None = None
     is_over = False
+    cost: float | None = None
     _length: int | None = None
     # Since the request began, in seconds.
     _first_byte: float | None = None
@@ -136,6 +138,7 @@ class Exchange:
         if self.is_over:
             return
         self.is_over = True
+        began = 0.0 if self.cost is None else thread_time()
         try:
             self._report(error)
         except Exception as fault:  # noqa: BLE001 - the application goes on
@@ -143,6 +146,8 @@ class Exchange:
         active = self._active
         active[0].value -= 1
         active[1].value -= 1
+        if self.cost is not None:
+            self.cost += thread_time() - began
 
     def _report(self, error: Exception | None) -> None:
         scope = self._scope

@@ -20,7 +20,7 @@ class ExcludedUrls:
     def __init__(self, patterns: str) -> None:
         each = [one.strip() for one in patterns.split(",")]
         # Paths alone are looked at where that will do: to put an URL together takes longer.
-        self._only_paths = all(one.startswith(_ANY_HOST) for one in each)
+        self._only_paths = all(map(_is_of_paths, each))
         if self._only_paths:
             each = [f"^(?:{one.removeprefix(_ANY_HOST)})" for one in each]
         self._search = re.compile("|".join(each)).search
@@ -42,6 +42,16 @@ class ExcludedUrls:
         # A probe's path may be seen without the proxy's part of it.
         root_path = root_path_of(app, scope)
         return path.startswith(root_path) and bool(self._search(before + path[len(root_path) :]))
+
+
+def _is_of_paths(pattern: str) -> bool:
+    """Return whether a pattern is of paths: it begins so in all of its branches."""
+    rest = pattern.removeprefix(_ANY_HOST)
+    if rest == pattern or re.search(r"\\[()]|\[[^]]*[()|]", rest):
+        return False
+    while (shorter := re.sub(r"\([^()]*\)", "", rest)) != rest:
+        rest = shorter
+    return "|" not in rest
 
 
 def _before_path(scope: Scope, host: bytes | None) -> str:

@@ -6,13 +6,12 @@ numbers only.
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import SpanContext
 from opentelemetry.util.types import AttributeValue
 
-from otel_distro.instrumentation.asgi.messages import MAX_KEPT
 from otel_distro.instruments import recorder
 from otel_distro.instruments.api import UNMATCHED
 from otel_distro.instruments.bound import (
@@ -24,13 +23,17 @@ from otel_distro.instruments.bound import (
     tally,
 )
 from otel_distro.instruments.outcomes import STATUSES
-
-K = TypeVar("K")
-V = TypeVar("V")
+from otel_distro.notices import notice
 
 _DEFAULT_SCHEME: Final = "http"
 _SECOND: Final = 1_000_000_000
 _TOGETHER: Final = 128
+# Beyond this many they are given up.
+_MOST: Final = 100 * _TOGETHER
+# A collection goes on without what another thread is settling for longer than this.
+_PATIENCE_S: Final = 2.0
+# As many as the SDK has of one instrument.
+_MAX_SERIES: Final = 2_000
 # For exemplars, of those that are recorded together.
 _EXAMPLES: Final = 16
 
@@ -74,43 +77,57 @@ class Answered:
         # The first is there at once: sums count from it.
         self._room = 1
         self._settling = threading.Lock()
+        self._settler = 0
         self._rows: list[Row] = []
 
     def add(self, row: Row) -> None:
         """Record a request."""
+        if self.most == 1:
+            self._record([row])
+            return
         rows = self._rows
         rows.append(row)
         if len(rows) >= self._room:
-            self.settle()
+            self.settle(0)
 
     def add_stream(self, row: Row) -> None:
         """Record a request that was answered by a stream: all of it but its latency."""
         self._requests.add(1, row[4])
         self._record_sizes([row])
 
-    def settle(self) -> None:
-        """Record what is kept back, unless another thread does."""
-        if not self._settling.acquire(blocking=False):
+    def settle(self, patience_s: float) -> None:
+        """Record what is kept back, as soon as another thread does not."""
+        if self._settler == threading.get_ident():  # and was interrupted in it
+            return
+        if not self._settling.acquire(timeout=patience_s):
+            if len(self._rows) > _MOST:
+                self._rows.clear()
+                notice("requests", "measurements of requests are lost: a thread holds them up.")
             return
         try:
-            rows = self._rows[:]
-            if not rows:
-                return
-            del self._rows[: len(rows)]
+            self._settler = threading.get_ident()
             self._room = self.most
-            self._requests.add(len(rows), rows[-1][4])
-            seconds = [row[0] for row in rows]
-            self._duration.record_all(seconds, _examples(seconds, rows))
-            milliseconds = [one * 1000 for one in seconds]
-            self._response_time.record_all(milliseconds, _examples(milliseconds, rows))
-            self._record_sizes(rows)
+            rows = self._rows[:]
+            del self._rows[: len(rows)]
+            if rows:
+                self._record(rows)
         finally:
+            self._settler = 0
             self._settling.release()
 
     def forget(self) -> None:
         """Forget what is kept back: this is a forked child, and its parent records it."""
         self._settling = threading.Lock()
+        self._settler = 0
         self._rows.clear()
+
+    def _record(self, rows: Sequence[Row]) -> None:
+        self._requests.add(len(rows), rows[-1][4])
+        seconds = [row[0] for row in rows]
+        self._duration.record_all(seconds, _examples(seconds, rows))
+        milliseconds = [one * 1000 for one in seconds]
+        self._response_time.record_all(milliseconds, _examples(milliseconds, rows))
+        self._record_sizes(rows)
 
     def _record_sizes(self, rows: Sequence[Row]) -> None:
         for column, histogram in self._sizes:
@@ -140,6 +157,8 @@ class Measurements:
         self._provider = provider
         self._active: dict[tuple[str, str | None], tuple[Tally, Tally]] = {}
         self._answered: dict[Series, Answered] = {}
+        # Whether the provider has it settled before it collects; None until there is something.
+        self._is_settled: bool | None = None
 
     def active(self, method: str, scheme: str | None) -> tuple[Tally, Tally]:
         """Return what counts the requests that are being answered, under both names."""
@@ -156,12 +175,23 @@ class Measurements:
                     {"type": "http"},
                 ),
             )
-            _keep(self._active, key, found)
+            if len(self._active) < _MAX_SERIES:
+                found = self._active.setdefault(key, found)
         return found
 
     def answered(self, series: Series) -> Answered:
         """Return what the requests of a series are recorded with."""
         return self._answered.get(series) or self._bind(series)
+
+    def settle(self) -> None:
+        """Record what is kept back."""
+        for one in list(self._answered.values()):
+            one.settle(_PATIENCE_S)
+
+    def forget(self) -> None:
+        """Forget what is kept back: this is a forked child, and its parent records it."""
+        for one in list(self._answered.values()):
+            one.forget()
 
     def _bind(self, series: Series) -> Answered:
         method, scheme, version, route, status, error_type = series
@@ -189,16 +219,14 @@ class Measurements:
             self._histogram("http.server.response.body.size", conventional),
             self._histogram("http.server.request.body.size", conventional),
         )
-        if settle_before_collections(duration, answered):
-            answered.most = _TOGETHER
-        _keep(self._answered, series, answered)
+        # The SDK has no more series of an instrument either. What is not kept keeps nothing back.
+        if len(self._answered) < _MAX_SERIES:
+            answered = self._answered.setdefault(series, answered)
+            if self._is_settled is None:
+                self._is_settled = settle_before_collections(duration, self)
+            if self._is_settled:
+                answered.most = _TOGETHER
         return answered
 
     def _histogram(self, name: str, attributes: Mapping[str, AttributeValue]) -> Bound:
         return bind(recorder.histogram(name, self._provider), attributes)
-
-
-def _keep(kept: dict[K, V], key: K, value: V) -> None:
-    if len(kept) >= MAX_KEPT:
-        kept.clear()
-    kept[key] = value

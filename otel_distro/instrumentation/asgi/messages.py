@@ -17,3 +17,5 @@ App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 # Entries that are kept of what clients say, by each of the caches here: more of them are an
 # attack, or of no use.
 MAX_KEPT: Final = 1_000
+# Of one entry.
+MAX_BYTES: Final = 512

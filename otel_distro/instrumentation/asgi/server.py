@@ -124,20 +124,19 @@ class Server:
             fields = current_fields()
             token = attach(exchange.context)
             if used is not None:
-                used = thread_time() - used
+                exchange.cost = thread_time() - used
             try:
                 await answer(app, scope, receive, exchange.send)
             except Exception as error:
                 exchange.fail(error)
                 raise
             finally:
-                ending = 0.0 if used is None else thread_time()
                 if not exchange.is_over:
                     exchange.end()
                 detach(token)
                 replace_fields(fields)
-                if used is not None:
-                    _cost.took(used + thread_time() - ending)
+                if exchange.cost is not None:
+                    _cost.took(exchange.cost)
 
         return report
 

@@ -33,9 +33,11 @@ class WebSocket:
     Attributes:
         context: With the span in it.
         is_over: Whether the connection has been reported.
+        cost: What reporting has taken so far, in seconds of the thread, where that is looked at.
     """
 
     is_over = False
+    cost: float | None = None
     _is_accepted = False
 
     def __init__(  # noqa: PLR0913, PLR0917 - what there is to know of a connection

@@ -40,7 +40,7 @@ class Consumer(SynchronousMeasurementConsumer):
     def __init__(self, sdk_config: Any, metric_readers: Iterable[Any]) -> None:  # noqa: ANN401 - the SDK's
         super().__init__(sdk_config, ())
         self._instruments: list[Pending] = []
-        self._sources: weakref.WeakSet[Source] = weakref.WeakSet()
+        self._sources: list[Source] = []
         self._renew_lock()
         for reader in metric_readers:
             self.add_metric_reader(reader)
@@ -53,8 +53,8 @@ class Consumer(SynchronousMeasurementConsumer):
         self._instruments.append(instrument)
 
     def add_source(self, source: Source) -> None:
-        """Have it settle before each collection from now on, as long as it lives."""
-        self._sources.add(source)
+        """Have it settle before each collection from now on."""
+        self._sources.append(source)
 
     def add_metric_reader(self, metric_reader: Any) -> None:  # noqa: ANN401 - the SDK's
         """Add a reader, for measurements from now on."""

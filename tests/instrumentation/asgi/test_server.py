@@ -1,11 +1,15 @@
 """Server instrumentation where frameworks differ, and where others would do harm."""
 
 import asyncio
+import gc
+import time
+from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, StreamingResponse
 from opentelemetry import propagate, trace
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -14,9 +18,10 @@ from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from otel_distro.instrumentation.asgi import ServerMiddleware, server
+from otel_distro.instrumentation.asgi import ServerMiddleware, attributes, server
 from otel_distro.instrumentation.fastapi import FastAPIInstrumentor
 from otel_distro.instrumentation.starlette import StarletteInstrumentor
+from otel_distro.providers.sdk import MeterProvider as LeanMeterProvider
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -91,6 +96,14 @@ def test_both_instrumentors_together_report_a_request_once(starlette, instrument
 
     call(app, "/items/7")
     assert [span.kind for span in starlette.spans].count(SpanKind.SERVER) == 1
+    assert len(starlette.spans) == 2
+
+
+def test_background_tasks_are_traced_as_long_as_anybody_wants_it(starlette, instrument, call):
+    instrument().uninstrument()
+    app = FastAPI()
+    app.get("/")(lambda: JSONResponse(1, background=BackgroundTask(lambda: None)))
+    call(app, "/")
     assert len(starlette.spans) == 2
 
 
@@ -374,3 +387,101 @@ def test_uninstrument_leaves_what_somebody_else_has_put_over_it(telemetry):
         assert FastAPI.__call__ is theirs
     finally:
         FastAPI.__call__ = original
+
+
+def series(server, count):
+    for number in range(count):
+        yield server.measurements.answered(("GET", "http", "1.1", f"/{number}", 200, None))
+
+
+@pytest.fixture
+def lean():
+    reader = InMemoryMetricReader()
+    provider = LeanMeterProvider(metric_readers=[reader], shutdown_on_exit=False)
+
+    def counted():
+        data = reader.get_metrics_data()
+        return sum(
+            point.count
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == "http.server.request.duration"
+            for point in metric.data.data_points
+        )
+
+    yield provider, counted
+    provider.shutdown()
+
+
+def test_no_request_is_lost_however_many_series_there_are(lean):
+    provider, counted = lean
+    reporting = server.Server(None, provider, "")
+    for _ in range(3):
+        for answered in series(reporting, 2_100):
+            answered.add((0.1, None, None, 1, None))
+    assert counted() == 3 * 2_100
+
+
+def test_no_request_is_lost_where_the_instrumentation_goes(lean):
+    provider, counted = lean
+    reporting = server.Server(None, provider, "")
+    for _ in range(100):
+        next(series(reporting, 1)).add((0.1, None, None, 1, None))
+    del reporting
+    gc.collect()
+    assert counted() == 100
+
+
+def test_what_a_thread_holds_up_is_given_up_before_it_fills_the_memory(lean, said):
+    provider, _ = lean
+    answered = next(series(server.Server(None, provider, ""), 1))
+    answered.add((0.1, None, None, 1, None))
+    answered._settling.acquire()
+    for _ in range(30_000):
+        answered.add((0.1, None, None, 1, None))
+    assert len(answered._rows) < 15_000
+    assert len(said()) == 1
+
+
+def test_what_reporting_takes_is_told_to_the_governor(middleware, call, monkeypatch):
+    told = []
+    monkeypatch.setattr(server, "_cost", SimpleNamespace(due=lambda: True, took=told.append))
+
+    def burn(*_arguments):
+        until = time.thread_time() + 0.02
+        while time.thread_time() < until:
+            pass
+
+    monkeypatch.setattr("otel_distro.instrumentation.asgi.exchange.route_of", burn)
+    call(middleware(plain), "/")
+    assert told[0] >= 0.02
+
+
+def test_what_clients_say_is_kept_only_if_it_is_short(middleware, call):
+    attributes._common.clear()
+    for length in (10, 1_000):
+        call(middleware(plain), "/", headers={"user-agent": "x" * length})
+    assert [len(key[5]) for key in attributes._common] == [10]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "excluded"),
+    [
+        ("^https?://[^/]+/a", {"/a", "/a/b"}),
+        ("^https?://[^/]+/a|/b$", {"/a", "/a/b", "/b", "/x/b"}),
+        ("^https?://[^/]+/(a|b)$", {"/a", "/b"}),
+        ("/b$", {"/b", "/a/b", "/x/b"}),
+        (r"^https?://[^/]+/\(|/b$", {"/b", "/a/b", "/x/b"}),
+        ("service/a", {"/a", "/a/b"}),
+    ],
+)
+def test_excluded_urls_are_searched_for_the_whole_pattern(
+    pattern, excluded, middleware, telemetry, call
+):
+    app = middleware(plain, excluded_urls=pattern)
+    paths = ("/a", "/b", "/a/b", "/x/b", "/c")
+    for path in paths:
+        call(app, path)
+    reported = {span.attributes["url.path"] for span in telemetry.spans}
+    assert reported == set(paths) - excluded

@@ -120,14 +120,6 @@ def test_a_source_that_raises_costs_itself_only(ours, capfd):
     assert "measurements were lost (ZeroDivisionError" in capfd.readouterr().err
 
 
-def test_a_source_that_is_gone_is_not_asked(ours):
-    asked = []
-    counter = ours.meter.create_counter("m")
-    settle_before_collections(counter, Source(lambda: asked.append(1)))
-    ours.points()
-    assert asked == []
-
-
 def test_another_provider_does_not_ask_sources():
     made = metered(sdk_metrics.MeterProvider)
     assert not settle_before_collections(made.meter.create_counter("m"), Source(None))
