@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test reliability check format clean
+.PHONY: help demo test reliability bench check format clean
 
 help: ## List what can be said
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,10 @@ test: $(INSTALLED) ## Run every test, those with the real Collector and mlflow t
 reliability: $(INSTALLED) ## Measure what is lost, ours beside upstream, into docs/reliability.md (six minutes)
 	@$(BIN)/blipee-otel collector build
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.reliability --write docs/reliability.md $(ARGS)
+
+bench: $(INSTALLED) ## Measure what a request costs, ours beside others, into docs/benchmarks.md (15 minutes); ARGS="--quick --only bare,ours,upstream" only prints
+	@$(BIN)/blipee-otel collector build
+	@$(BIN)/python -m benchmarks.overhead $(if $(ARGS),$(ARGS),--write docs/benchmarks.md)
 
 check: $(INSTALLED) ## Lint, check types, rooms and formatting
 	@$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""What instrumentation costs: ours beside bare FastAPI, upstream and other vendors."""
