@@ -10,12 +10,6 @@ from typing import Any, ClassVar, Final
 
 from opentelemetry import metrics
 from opentelemetry.context import Context
-from opentelemetry.sdk.metrics import (
-    AlwaysOffExemplarFilter,
-    AlwaysOnExemplarFilter,
-    TraceBasedExemplarFilter,
-)
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, get_current_span
 
 from otel_distro.instruments.bound import (
     AddedAtOnce,
@@ -29,6 +23,7 @@ from otel_distro.notices import describe, notice
 from otel_distro.providers.metering import aggregating
 from otel_distro.providers.metering.cells import MAX_PENDING, Always, Cell, GaugeCell, Tally, taken
 from otel_distro.providers.metering.consumer import Consumer
+from otel_distro.providers.metering.exemplars import Exemplify, any_span
 
 # As many as the specification's limit of attribute sets. Beyond it the SDK's ordinary way counts
 # together what has no series of its own.
@@ -37,8 +32,6 @@ MAX_CELLS: Final = 2000
 _SCALARS: Final = frozenset({str, int, float, bool})
 _PLAIN: Final = frozenset({int, float})
 _MAX_WAITING: Final = 100 * MAX_PENDING
-
-Exemplify = Callable[[Context | None], SpanContext | None]
 
 
 class _Measuring:
@@ -94,7 +87,7 @@ class _Measuring:
         cell = self._new_cell(attributes)
         if cell is None:
             return Unbound(self, aggregating.cleaned(attributes))
-        return Always(cell) if self._exemplify is _any_span else cell
+        return Always(cell) if self._exemplify is any_span else cell
 
     def settle_before_collections(self, source: Source) -> None:
         """Have a source settle first; see `otel_distro.instruments.bound`."""
@@ -293,27 +286,6 @@ class Gauge(_Measuring, metrics._Gauge):  # noqa: SLF001 - the API's name
         super()._take_ordinary_way(*measurement)
 
 
-def _sampled_span(context: Context | None) -> SpanContext | None:
-    try:
-        span_context = get_current_span(context or None).get_span_context()
-    except Exception:  # noqa: BLE001 - contexts and spans are anyone's
-        return None
-    return span_context if span_context.trace_flags.sampled else None
-
-
-def _any_span(context: Context | None) -> SpanContext | None:
-    try:
-        return get_current_span(context or None).get_span_context()
-    except Exception:  # noqa: BLE001 - as above
-        return INVALID_SPAN_CONTEXT
-
-
-# By the SDK's filter of exemplars: how a context is asked for the span of one.
-FILTERS: Final[dict[type, Exemplify | None]] = {
-    AlwaysOffExemplarFilter: None,
-    AlwaysOnExemplarFilter: _any_span,
-    TraceBasedExemplarFilter: _sampled_span,
-}
 # By the API's kind of an instrument.
 KINDS: Final[dict[Any, Callable[..., Any]]] = {
     metrics.Counter: Counter,

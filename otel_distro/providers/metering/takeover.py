@@ -13,7 +13,8 @@ from opentelemetry.trace import SpanContext, TraceFlags
 
 from otel_distro.providers.metering import aggregating
 from otel_distro.providers.metering.consumer import Consumer
-from otel_distro.providers.metering.instruments import FILTERS, KINDS
+from otel_distro.providers.metering.exemplars import FILTERS
+from otel_distro.providers.metering.instruments import KINDS
 
 # ruff: noqa: SLF001, ANN401 - the SDK's private parts, which have no types
 
