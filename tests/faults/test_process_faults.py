@@ -388,7 +388,7 @@ def forked_in_an_import(ground):
             def find_spec(self, name, *_):
                 if name.startswith("otel_distro.delivery.transport."):
                     importing.set()
-                    time.sleep(0.2)
+                    time.sleep(0.05)
         importing = threading.Event()
         prepare()
         sys.meta_path.insert(0, Slow())
